@@ -44,7 +44,7 @@ PAGES = {
     "multipart": (1, 10, 60),
 }
 CASES = COMPARED | PAGES | POLICIES | {"encoding-prepared": (1, 100, 600)}
-# The programs of those that are not compared.
+# The programs of the cases that are not compared.
 MORE = ["--bin", "pages", "--bin", "policies"]
 # Increase in percent over which a comparison fails.
 LIMIT = 3
@@ -97,7 +97,7 @@ def profile(case):
 
 
 def compare(commit):
-    """Prints a table of both; returns the cases that are worse by more than the limit."""
+    """Prints a table of both builds; returns the cases whose increase exceeds the limit."""
     with tempfile.TemporaryDirectory() as folder:
         tree = os.path.join(folder, "tree")
         subprocess.run(["git", "-C", HERE, "worktree", "add", "--quiet", "--detach", tree, commit], check=True)

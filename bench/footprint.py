@@ -6,7 +6,7 @@
 
 Each server runs under callgrind (Debian package: valgrind) while 64 connections send one plain GET in each round. The figures are
 the difference of two runs, so one-time costs are excluded. A line of 64 bytes counts if at least one request of five executes
-something in it. Kernel code is not included.
+code in it. Kernel code is not included.
 """
 import argparse
 import collections
@@ -25,7 +25,7 @@ import servers
 
 DEFAULT = ["httpants-tokio", "floor-tokio", "hyper", "may_minihttp"]
 CONNECTIONS = 64
-# Rounds of the two runs.
+# Number of rounds in each of the two runs.
 ROUNDS = (20, 120)
 LINE = 64
 REQUEST = b"GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
@@ -67,7 +67,7 @@ def executed(command, rounds):
             connect(port).close()
             connections = [connect(port) for _ in range(CONNECTIONS)]
             ask(connections, rounds)
-            # A drained server ends at once when no connection is left.
+            # A draining server ends at once when no connection is left.
             for connection in connections:
                 connection.close()
             process.send_signal(signal.SIGTERM)
@@ -78,7 +78,7 @@ def executed(command, rounds):
 
 
 def parsed(file):
-    """Reads callgrind's format: names are given once and referred to by number, addresses may be relative."""
+    """Reads callgrind's format: names are defined once and referenced by number, addresses may be relative."""
     names = {"ob": {}, "fn": {}}
     counts = collections.Counter()
     program = function = None
@@ -101,7 +101,7 @@ def parsed(file):
                 if number != "*":
                     number = int(number, 0)
                     address = address + number if sign == "+" else address - number if sign == "-" else number
-                # The line behind a call has what the called function executed.
+                # The line after a call contains the counts of the called function.
                 if not is_call:
                     counts[program, address, function] += int(count)
                 is_call = False

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What a hello world costs before it runs: crates, CPU time of a cold release build, bytes of the program.
+"""Build costs of a hello world: crates, CPU time of a cold release build, bytes of the program.
 
     hello.py [--rounds N] [NAME ...]     one row per program; all take turns in each round (default 1)
     hello.py --crates MOST               only the crates of httpants-tokio's; fails if there are more than MOST
 
 Each program is the first one of its server's documentation, in a new project with cargo's own profile. CPU time is user and
-system time of cargo and all that it starts, the least of all rounds: on a shared machine it is steadier than the time that
-passes. The figures of two machines or compilers cannot be compared. Needs the network, and `strip` of binutils.
+system time of cargo and its child processes, the minimum of all rounds: on a shared machine it varies less than elapsed
+time. The figures of two machines or compilers cannot be compared. Needs the network, and `strip` of binutils.
 """
 import argparse
 import os
@@ -62,7 +62,7 @@ PROGRAMS = {
 
 
 def cargo(folder, *arguments):
-    # Settings of the environment are not those of a new project.
+    # A new project must not use settings of this environment.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CARGO_PROFILE", "RUSTFLAGS"))}
     environment["CARGO_TARGET_DIR"] = os.path.join(folder, "target")
     command = ["cargo", *arguments]
@@ -70,7 +70,7 @@ def cargo(folder, *arguments):
 
 
 def project(parent, name):
-    """Makes the project of a program; returns its folder."""
+    """Creates the project of a program; returns its folder."""
     dependencies, program = PROGRAMS[name]
     folder = os.path.join(parent, name.replace(", ", "-"))
     os.makedirs(os.path.join(folder, "src"))
@@ -79,14 +79,14 @@ def project(parent, name):
     with open(os.path.join(folder, "src", "main.rs"), "w") as file:
         file.write(program)
     if name.startswith("httpants"):
-        # The versions that the tests have run with.
+        # The versions with which the tests were run.
         shutil.copy(os.path.join(ROOT, "Cargo.lock"), folder)
     cargo(folder, "fetch", "--quiet")
     return folder
 
 
 def crates(folder):
-    """Returns the number of crates that are compiled, with that of the program."""
+    """Returns the number of crates that are compiled, including the program."""
     tree = cargo(folder, "tree", "--locked", "--edges", "normal,build", "--prefix", "none")
     return len({line.removesuffix(" (*)") for line in tree.splitlines() if line})
 
@@ -121,7 +121,7 @@ def main():
         if options.crates is not None:
             count = crates(project(parent, "httpants-tokio"))
             print(f"a hello world on httpants-tokio has {count} crates")
-            sys.exit(f"expected at most {options.crates}: what it does not need is a feature" if count > options.crates else 0)
+            sys.exit(f"expected at most {options.crates}: make optional dependencies features" if count > options.crates else 0)
         folders = {name: project(parent, name) for name in names}
         seconds = {name: [] for name in names}
         for number in range(options.rounds):

@@ -57,7 +57,7 @@ def resident(server):
 
 
 def connect(port, number):
-    """Opens a connection and reads one response. Uses several client addresses, because one has less than 65,536 ports."""
+    """Opens a connection and reads one response. Uses several client addresses, because one has fewer than 65,536 ports."""
     client = socket.create_connection(("127.0.0.1", port), 30, (f"127.0.0.{2 + number % 8}", 0))
     client.sendall(REQUEST)
     response = b""
@@ -73,7 +73,7 @@ def measure(command, count):
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
-        # What is made once, for the first connections.
+        # Opens the first connections, so that allocations that are made once are not measured.
         warm = [connect(port, number) for number in range(64)]
         before = resident(server)
         clients = [connect(port, number) for number in range(count)]

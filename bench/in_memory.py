@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Cost of one exchange without a socket, and of the core's functions over messages: httpants beside other crates.
+"""Cost of one exchange without a socket, and of the core's functions on messages: httpants compared with other crates.
 
     in_memory.py [--cases NAME,...] [--rounds N]       default: 7
 
-Checks that all give the same, correct results; then prints nanoseconds, instructions and allocations of one
-request, and adds them to results.json. Time is the least of the rounds, in which all take turns; instructions and
+Checks that all return the same, correct results; then prints nanoseconds, instructions and allocations of one
+request, and adds them to results.json. Time is the minimum of the rounds, each of which measures all; instructions and
 allocations are counted by valgrind.
 """
 import argparse
@@ -21,9 +21,9 @@ import results
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADS = ["httparse", "http-net-best", "http-net-ordinary", "actix-codec", "hyper"]
-# httparse parses heads only, and actix's codec needs its dispatcher for bodies.
+# httparse parses only heads, and actix's codec needs its dispatcher for bodies.
 BODIES = ["http-net-best", "http-net-ordinary", "hyper"]
-# Case: what is measured beside httpants.
+# Case: the programs that are compared with httpants.
 CASES = {
     **dict.fromkeys(["min", "wrk", "browser", "wrk-x16", "browser-x16"], HEADS),
     **dict.fromkeys(["content-length-1m", "chunked-4k-1m"], BODIES),
@@ -73,7 +73,7 @@ def command(name, case, iterations):
 
 
 def responses(output):
-    """Returns the fields and the body of each response; fails if one is none or has another status than 200."""
+    """Returns the fields and the body of each response; fails if one is malformed or has another status than 200."""
     found = []
     while output:
         head, output = output.split("\r\n\r\n", 1)
@@ -88,7 +88,7 @@ def responses(output):
 
 
 def are_correct(output, case):
-    """Returns whether these are the responses to a case, each with these fields and this body."""
+    """Returns whether these are the expected responses of a case, each with these fields and this body."""
     body, expected = FORM if case == "multipart" else "Hello, World!", PAGE if case == "encoding" else TEXT
     found = responses(output)
     return len(found) == callgrind.CASES[case][0] and all(
@@ -115,7 +115,7 @@ def is_correct(output, case):
 def check(name, case):
     output = subprocess.run(command(name, case, 2), stdout=subprocess.PIPE, check=True).stdout.decode()
     if not is_correct(output, case):
-        sys.exit(f"{name} gives a wrong result in {case}: {output!r}")
+        sys.exit(f"{name} returned a wrong result in {case}: {output!r}")
 
 
 def user_seconds(arguments):
@@ -130,7 +130,7 @@ def allocations(arguments):
 
 
 def difference(name, case, measure, scale=1):
-    """Returns the measure of one request, without what is measured once."""
+    """Returns the cost of one request, without one-time costs."""
     requests, low, high = callgrind.CASES[case]
     low, high = low * scale, high * scale
     return (measure(command(name, case, high)) - measure(command(name, case, low))) / ((high - low) * requests)
@@ -140,7 +140,7 @@ def measure(case, rounds):
     names = ["httpants", *CASES[case]]
     for name in names:
         check(name, case)
-    # Long enough for a clock of 10 ms or better.
+    # Long enough for a clock with a resolution of 10 ms.
     scale = 20 if "1m" in case else 400
     times = {name: [] for name in names}
     for _ in range(rounds):

@@ -18,7 +18,7 @@ def where(part):
 
 
 def commits(part):
-    """Names one commit, or which cases are of which."""
+    """Returns the commit of the results, or the commits with the cases measured at each."""
     if "commit" in part:
         return f"Commit {part['commit']}"
     cases = {}
@@ -30,7 +30,7 @@ def commits(part):
 
 
 def best(rounds, key="cpu"):
-    """Returns the figure of the least disturbed round."""
+    """Returns the figure of the round with the least CPU time, which other load disturbed least."""
     return min(rounds, key=lambda row: row["cpu"])[key]
 
 
@@ -51,7 +51,7 @@ def table(measured, notes):
     names = list(dict.fromkeys(name for rows in measured.values() for name in rows))
     counts = {len(all_rounds) for rows in measured.values() for all_rounds in rows.values()}
     rounds = " or ".join(map(str, sorted(counts)))
-    lines = [f"Server CPU per request in microseconds, with the part in user mode in brackets; the least disturbed of {rounds} "
+    lines = [f"Server CPU per request in microseconds, with the part in user mode in brackets; the round with the least CPU time of {rounds} "
              f"round{'s' * (counts != {1})}. {notes}", "",
              "| server | " + " | ".join(measured) + " |", "|---|" + "---:|" * len(measured)]
     for name in sorted(names, key=order):
@@ -62,7 +62,7 @@ def table(measured, notes):
 
 
 def order(name):
-    """httpants first, then its floors, then the others."""
+    """Sorts httpants first, then its lower bounds, then the other servers."""
     return (not name.startswith("httpants"), not name.startswith("floor"))
 
 
@@ -73,7 +73,7 @@ def number(value):
 def in_memory(part):
     lines = ["## In memory", "", where(part),
              "One request and its response without a socket: nanoseconds, instructions, allocations. httparse with a constant response "
-             "is the least that a server does; http-net is driven as fast as it can be, and as its documentation shows. The cases from "
+             "is the minimum work of a server; http-net is measured in its fastest use, and as in its documentation. The cases from "
              "`multipart-parser` on are single functions. [README.md](README.md#in-memory) describes each.", ""]
     for case, rows in part["measured"].items():
         lines += [f"| {case} | ns | instructions | allocations |", "|---|---:|---:|---:|"]
@@ -94,7 +94,7 @@ def idle(part):
 
 def scale(part):
     lines = ["## Many connections", "", where(part),
-             "Held connections whose requests wait 10 ms in the handler, 50 a second and connection, at most 4,000 in all: server CPU per "
+             "Open connections whose requests wait 10 ms in the handler, 50 a second and connection, at most 4,000 in total: server CPU per "
              "request in microseconds, latency in milliseconds, and resident bytes of a connection before and while it is used.", ""]
     for count, rows in part["measured"]["held"].items():
         lines += [f"| {int(count):,} connections | CPU | p50 | p99 | p99.9 | bytes, idle | bytes, used |", "|---|" + "---:|" * 6]
@@ -102,7 +102,7 @@ def scale(part):
                   for name, row in rows.items()]
         lines.append("")
     lines += ["## Latency at a fixed rate", "",
-              "`GET /plaintext` on 64 connections, sent when scheduled and not when the response before has arrived; `-2` has two workers on "
+              "`GET /plaintext` on 64 connections, sent at scheduled times instead of after the previous response; `-2` has two workers on "
               "both processors, which they share with the load.", ""]
     for rate, rows in part["measured"]["fixed"].items():
         lines += [f"| {int(rate):,} requests a second | CPU | p50 | p99 | p99.9 |", "|---|" + "---:|" * 4]

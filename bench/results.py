@@ -1,4 +1,4 @@
-"""What the programs of this folder share: results.json, and the peers that they build."""
+"""Functions that the programs of this folder share: results.json, and builds of the servers."""
 import json
 import os
 import platform
@@ -17,7 +17,7 @@ def load():
 
 
 def save(part, measured):
-    """Replaces one part of results.json, and records where it was measured."""
+    """Replaces one part of results.json, and records the machine and the commit."""
     everything = load()
     everything[part] = {"machine": machine(), "commit": commit(), "measured": measured}
     write(everything)
@@ -30,7 +30,7 @@ def write(everything):
 
 
 def merge(part, measured):
-    """Adds cases to one part of results.json, in place of those of an earlier run on this machine."""
+    """Adds cases to one part of results.json; replaces those of an earlier run on this machine."""
     everything = load()
     before = everything.get(part, {})
     if before and before["machine"] != machine():

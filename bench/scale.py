@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Many held connections, and latency at a fixed rate, of the demo beside other servers.
+"""Many open connections, and latency at a fixed rate, of the demo compared with other servers.
 
     scale.py [--seconds N] [--reno]       default: 5
 
-First 10 to 32,000 held connections with requests that wait 10 ms in the handler (at most 50 a second and
+First 10 to 32,000 open connections with requests that wait 10 ms in the handler (at most 50 a second and
 connection, and 4,000 in all): resident bytes of a connection, and server CPU per request. Then requests at a
-fixed rate on 64 connections, 10,000 a second and half of what the demo serves at most: latencies, counted from
-when each request was scheduled, and CPU. The server runs on processor 0 (with two workers on both) and the load on
+fixed rate on 64 connections, 10,000 a second and half of the demo's maximum: latencies, counted from
+the scheduled time of each request, and CPU. The server runs on processor 0 (with two workers on both) and the load on
 processor 1. Counts above the limit of file descriptors (`ulimit -Hn`) are left out. Adds to results.json.
 """
 import argparse
@@ -36,7 +36,7 @@ def resident(server):
 
 
 def load(server, path, connections, rate, seconds):
-    """Returns what the load measured, server CPU per request, and resident bytes per connection."""
+    """Returns the results of the load generator, server CPU per request, and resident bytes per connection."""
     program = os.path.join(results.peers_target(), "release", "open_loop")
     arguments = [program, str(server.port), path, str(connections), str(rate), str(seconds)]
     pin = lambda: os.sched_setaffinity(0, {1})
@@ -60,7 +60,7 @@ def load(server, path, connections, rate, seconds):
 
 
 def maximum(server, seconds):
-    """Returns how many requests a second the server responds to, as fast as wrk sends them."""
+    """Returns the maximum number of requests per second of the server, with wrk as the client."""
     return servers.measure(server, "plaintext", seconds)["rate"]
 
 

@@ -3,11 +3,11 @@
 
     servers.py [--servers NAME,...] [--scenarios NAME,...] [--rounds N] [--seconds N] [--reno]
 
-Each server runs on processor 0 and wrk on processor 1 (Debian packages: wrk, nginx, openssl). All take turns within
-a round, each measurement starts its server anew, and a server that gives a wrong response in a scenario does not
-take part in it. Results replace those of these scenarios in results.json, but not if only some servers are
-measured: times differ between machines and hours, so compare within a run.
-The scenarios with TLS 1.3 use a P-256 certificate that is made for the run; `tls-handshake` is a new connection
+Each server runs on processor 0 and wrk on processor 1 (Debian packages: wrk, nginx, openssl). Each round
+measures all servers, each measurement starts its server again, and a server that returns a wrong response in a
+scenario is left out of it. Results replace those of these scenarios in results.json, but not if only some servers
+are measured: times differ between machines and hours, so compare within a run.
+The scenarios with TLS 1.3 use a P-256 certificate that is created for the run; `tls-handshake` is a new connection
 with a full handshake and one request, `tls-file-1m` a file over kept-alive connections with AES-128-GCM.
 `--reno` (as root) uses a network namespace with TCP Reno, because the pacing of BBR distorts downloads over loopback.
 """
@@ -69,7 +69,7 @@ x509_extensions = extensions
 basicConstraints = critical,CA:FALSE
 subjectAltName = DNS:localhost,IP:127.0.0.1
 """
-# Read by wrk's OpenSSL, because not all servers let one choose the suite.
+# Read by wrk's OpenSSL, because the cipher suite cannot be configured in all servers.
 CLIENT = """
 openssl_conf = client
 [client]
@@ -96,7 +96,7 @@ def commands(demo):
 
 
 def tls_commands(demo):
-    """Returns the command of each server with TLS, by the names of those without."""
+    """Returns the command of each server with TLS, by the same names as without TLS."""
     peer = lambda name: os.path.join(results.peers_target(), "release", name)
     certificate, key = "{folder}/certificate.pem", "{folder}/key.pem"
     plain = commands(demo)
@@ -109,7 +109,7 @@ def tls_commands(demo):
 
 
 class Server:
-    """A running server on a port of its own."""
+    """A running server on its own port."""
 
     def __init__(self, command, folder):
         self.folder = folder
@@ -257,7 +257,7 @@ def openssl_client(folder):
 
 
 def suite_of_wrk(folder):
-    """Returns what wrk and a server with other preferences agree on."""
+    """Returns the cipher suite that wrk negotiates with a server that has other preferences."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem"))
     environment = {**os.environ, **openssl_client(folder)}
@@ -271,14 +271,14 @@ def suite_of_wrk(folder):
                         with context.wrap_socket(listener.accept()[0], server_side=True) as stream:
                             return stream.cipher()[0]
                     except (ssl.SSLError, ConnectionError):
-                        # It first tries whether it can connect at all.
+                        # wrk first opens a connection to check that it can connect.
                         continue
             finally:
                 client.kill()
 
 
 def enter_network_with_reno():
-    """Moves this process into a network namespace with loopback alone."""
+    """Moves this process into a network namespace that has only loopback."""
     if ctypes.CDLL(None, use_errno=True).unshare(0x40000000):
         raise OSError(ctypes.get_errno(), "unshare")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
@@ -303,7 +303,7 @@ def parse():
 
 
 def installed(options, plain, tls):
-    """Returns the scenarios and the servers of each kind that can be measured here, and tells what is left out."""
+    """Returns the scenarios and the servers of each kind that can be measured here, and prints those that are left out."""
     if not shutil.which("wrk"):
         sys.exit("wrk is not installed (Debian package: wrk)")
     scenarios = options.scenarios
@@ -319,7 +319,7 @@ def installed(options, plain, tls):
 
 
 def prepare(folder, scenarios):
-    """Makes the files to serve, and what TLS needs."""
+    """Creates the files to serve, and the files for TLS."""
     os.chmod(folder, 0o755)
     for name, size in (("16k", 1 << 14), ("1m", 1 << 20)):
         with open(os.path.join(folder, name), "wb") as file:
@@ -327,7 +327,7 @@ def prepare(folder, scenarios):
     if any(map(is_tls, scenarios)):
         make_certificate(folder)
         if (suite := suite_of_wrk(folder)) != "TLS_AES_128_GCM_SHA256":
-            sys.exit(f"wrk cannot be told by OPENSSL_CONF which cipher suite to use: it uses {suite}")
+            sys.exit(f"wrk ignores the cipher suite of OPENSSL_CONF: it uses {suite}")
 
 
 def measure_one(command, folder, scenario, seconds):

@@ -1,4 +1,4 @@
-"""One input sent to one server, and what is seen of its responses."""
+"""Sending of one input to one server, and the outcome."""
 
 import dataclasses
 import re
@@ -6,24 +6,24 @@ import socket
 import time
 
 HEAD = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r\n]")
-# Statuses of servers that refuse what they parse. Others show that a request was accepted.
+# Statuses with which servers refuse a request. Any other status means that it was accepted.
 REFUSALS = {400, 408, 411, 413, 414, 417, 421, 426, 431, 500, 501, 502, 503, 505}
 
 
 @dataclasses.dataclass
 class Outcome:
-    # Requests that got a response that refuses nothing.
+    # Number of requests whose responses are not refusals.
     accepted: int
-    # The first status that refuses.
+    # The status of the first refusal.
     refusal: int | None
-    # The server closed the connection within the time.
+    # True if the server closed the connection in time.
     closed: bool
-    # The request that stands where another parser would find one got a response.
+    # True if there was a response to the request that only another parser would find in the input.
     hidden: bool
 
 
 def exchange(port, data, quiet, patience):
-    """Returns what comes back until the server closes, or sends nothing for `quiet` seconds after a response, or for
+    """Returns the bytes received until the server closes, or sends nothing for `quiet` seconds after a response, or for
     `patience` seconds without one."""
     received, closed = b"", False
     with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
@@ -48,7 +48,7 @@ def exchange(port, data, quiet, patience):
 
 
 def outcome(received, closed):
-    # Bodies of the servers here never hold such a line.
+    # Bodies of the servers here never contain such a line.
     statuses = [int(status) for status in HEAD.findall(received)]
     final = [status for status in statuses if status >= 200 or status == 101]
     refusals = [status for status in final if status in REFUSALS]
@@ -57,5 +57,5 @@ def outcome(received, closed):
 
 
 def hides(received):
-    """Method and target are in the response: plain, or in base64 as the origin for proxies sends them."""
+    """Returns whether the response contains the method and the target: plain, or in base64 as sent by the origin for proxies."""
     return b"GET /hidden" in received or b'"uri":"L2hpZGRlbg=="' in received

@@ -8,7 +8,7 @@ END = "<!-- Written by oracle/compare: end -->"
 
 
 def write(path, cases, results, versions):
-    """Replaces what is between the marks of the document."""
+    """Replaces the text between the marks in the document."""
     text = path.read_text()
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
@@ -49,14 +49,14 @@ class Report:
         date = datetime.date.today()
         parts = [
             f"{len(self.cases)} inputs of `corpus/cases.json` were sent to {len(self.others)} servers and proxies on {date:%-d %B %Y}, each over "
-            "a connection of its\nown, to the application of `oracle/servers` or through the proxy to this server. *Accepts more* counts "
+            "its own\nconnection, to the application of `oracle/servers` or through the proxy to this server. *Accepts more* counts "
             "the inputs of which a\nserver accepts more requests than this one, *accepts less* those of which it accepts fewer. *Hidden* counts "
-            "the inputs whose\nrequest `GET /hidden` gets a response there and not here; that is request smuggling only where a proxy in "
-            "front of the server\nreads the bytes differently.",
+            "the inputs whose\nrequest `GET /hidden` gets a response there and not here; that is request smuggling only if a proxy "
+            "before the server\nparses the bytes differently.",
             self.servers(),
             "### By rule\n\nThe number of inputs refused here of which a server accepts more, for each [rule](../protocol.md#refusals); a dot is "
             "none.\n\n" + self.by_rule(False),
-            "Proxies before this server; what they pass on, it judges again:\n\n" + self.by_rule(True),
+            "Proxies before this server, which checks the forwarded requests again:\n\n" + self.by_rule(True),
             "### What most servers accept\n\nInputs refused here of which at least half of the servers accept more:\n\n" + self.widely_accepted(),
             "### What others refuse\n\nInputs of which servers accept fewer requests than this one:\n\n" + self.refused_elsewhere(),
         ]

@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, and which version it is.
+"""The servers that are compared, with the commands that start them and print their versions.
 
 A server responds to everything with 200 after it has read the body; a proxy forwards everything to
 an origin that does so. What is not installed is left out.
@@ -20,16 +20,16 @@ class Target:
     name: str
     # Arguments with {port}, {origin}, {folder}, {python} and {servers}.
     command: list
-    # Prints the version.
+    # The command that prints the version.
     version: list
-    # The file "configuration" in the folder.
+    # The content of the file "configuration" in the folder.
     configuration: str = ""
-    # Run before, in the folder.
+    # A command that is run first, in the folder.
     prepare: list = dataclasses.field(default_factory=list)
     proxy: bool = False
-    # The least time for which it must be silent before it is known to send no more.
+    # Minimum time in seconds without bytes after which the server sends no more.
     quiet: float = 0
-    # Modules of Python that must be there.
+    # Python modules that must be installed.
     modules: tuple = ()
     environment: dict = dataclasses.field(default_factory=dict)
 
@@ -181,7 +181,7 @@ TARGETS = [
 
 
 class Running:
-    """A started server in a folder of its own."""
+    """A running server in its own folder."""
 
     def __init__(self, target, folder, port, origin, python):
         self.target = target
@@ -205,7 +205,7 @@ class Running:
         return self.file.read_text(errors="replace")
 
     def stop(self):
-        # Its own session, so that this includes its workers.
+        # The server has its own session, so that its workers end, too.
         for signal in (15, 9):
             try:
                 os.killpg(self.process.pid, signal)

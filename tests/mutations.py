@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the faults of tests/mutations one by one, in a copy of the tree, and checks that
+"""Applies the faults of tests/mutations one by one, in a copy of the tree, and checks that
 the tests catch each of them.
 
     python3 tests/mutations.py            # all of them
     python3 tests/mutations.py framing    # those with this word in their title, file or test
 
-The copy and its build stay in target/mutations, so that the next run is faster.
+The copy and its build are kept in target/mutations, so that the next run is faster.
 """
 
 import os
@@ -34,7 +34,7 @@ SUITES = {
     **{name: [*CORE, "--test", name] for name in CORE_SUITES},
     **{name: [*TESTS, "--test", name] for name in ("wire", "limits", "timers", "simulation")},
 }
-"""The suites that `caught by` can name, in the order in which they are tried without it."""
+"""The suites that `caught by` can name, in the order in which they are tried if it is missing."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ def sources():
 
 
 def write(path, content):
-    """Writes only what changed, because Cargo compares modification times."""
+    """Writes only changed files, because Cargo compares modification times."""
     if not path.is_file() or path.read_bytes() != content:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -119,7 +119,7 @@ def run(suite, name=None):
 
 
 def catch(fault):
-    """Makes a fault and returns the tests that catch it: the one named, otherwise all of
+    """Applies a fault and returns the tests that catch it: the named one, otherwise all of
     the first suite that catches it."""
     path = TREE / fault.file
     right = path.read_text()

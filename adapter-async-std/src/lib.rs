@@ -18,11 +18,12 @@
 //!
 //! Each connection is a task on async-std's thread pool, whose size is `ASYNC_STD_THREAD_COUNT`
 //! (default: one per processor). [`workers`](httpants_driver::Server::workers) is therefore the
-//! number of threads of [`BoundServer::run`] that accept, not of those that serve.
+//! number of threads of [`BoundServer::run`] that accept connections, not of those that serve them.
 //!
 //! # Work that blocks
 //!
-//! A handler that blocks stops all connections of its thread. Let such work run on async-std's threads for it:
+//! A handler that blocks stops all connections of its thread. Run such work on async-std's threads
+//! for blocking work:
 //!
 //! ```
 //! use httpants_async_std::{Request, Response};
@@ -35,7 +36,7 @@
 //!
 //! # Features
 //!
-//! None is a default. Items that need one say so.
+//! No feature is enabled by default. The documentation of an item names the feature that it needs.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -52,8 +53,9 @@
 //!
 //! # Examples
 //!
-//! The [examples of `httpants-tokio`](https://docs.rs/httpants-tokio/latest/httpants_tokio/#examples) run on this
-//! crate with its name in their place, except where they use tokio itself.
+//! The [examples of
+//! `httpants-tokio`](https://docs.rs/httpants-tokio/latest/httpants_tokio/#examples) also run on
+//! this crate if you replace the crate name, unless they use tokio itself.
 //!
 //! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
@@ -80,7 +82,7 @@ pub type AsyncStd = AsyncIo<Executor>;
 /// assert_eq!(server.get("/a").send().body(), "hello from /a");
 /// ```
 ///
-/// [`memory`](testing::memory) is a server on a clock that the test moves:
+/// [`memory`](testing::memory) is a server on a virtual clock that the test advances:
 ///
 /// ```
 /// use httpants_async_std::Request;

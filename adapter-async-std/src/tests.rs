@@ -1,5 +1,5 @@
-//! Tests of what async-std is responsible for: where tasks and work run, and the effects of a panic
-//! or a drop.
+//! Tests of the behaviour that depends on async-std: where tasks and work run, and the effects of a
+//! panic or a drop.
 
 use std::future::poll_fn;
 use std::panic::panic_any;
@@ -30,7 +30,7 @@ fn tasks_run_in_the_pool_from_any_thread() {
     assert!(reports.iter().all(|(_, place)| *place != thread::current().id()), "{reports:?}");
 }
 
-/// Panics when it is dropped.
+/// A value that panics when it is dropped.
 struct Panics;
 
 impl Drop for Panics {

@@ -17,11 +17,11 @@ thread_local! {
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// Tasks that run before the accept loop and the sockets get a turn.
+/// Number of tasks that run before the accept loop and the sockets get a turn.
 const TASKS: usize = 32;
 
-/// smol's executors: the worker's own on a thread of [`BoundServer::run`](crate::BoundServer::run),
-/// otherwise the global one.
+/// smol's executors: on a thread of [`BoundServer::run`](crate::BoundServer::run) that of the
+/// worker, otherwise the global one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Executor;
 
@@ -43,7 +43,7 @@ impl async_io::Executor for Executor {
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         let worker = Worker::default();
         let _entered = Entered::new(Rc::clone(&worker));
-        // Not `Executor::run`, which polls `future` and the sockets only after 200 tasks: a few
+        // Not `Executor::run`, which polls `future` and the sockets only once per 200 tasks: a few
         // busy connections could delay all others.
         let tasks = async {
             loop {
@@ -57,7 +57,7 @@ impl async_io::Executor for Executor {
     }
 }
 
-/// A task that continues when it is dropped; smol would cancel it.
+/// A task that continues when its handle is dropped; smol would cancel it.
 struct Kept<T>(Option<Task<T>>);
 
 impl<T> Future for Kept<T> {
@@ -76,8 +76,8 @@ impl<T> Drop for Kept<T> {
     }
 }
 
-/// A guard: while it exists, tasks of this thread belong to a worker; afterwards to the previous
-/// one.
+/// A guard: while it exists, tasks of this thread are spawned on a worker's executor. Its drop
+/// restores the previous one.
 struct Entered(Option<Worker>);
 
 impl Entered {

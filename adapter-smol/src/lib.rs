@@ -14,13 +14,14 @@
 //!
 //! [`BoundServer::serve`] accepts in the task that awaits it and spawns connections on smol's
 //! global executor ([`smol::spawn`]), whose number of threads is `SMOL_THREADS`.
-//! [`BoundServer::run`] blocks and drives an executor of its own on each of the
-//! [`workers`](httpants_driver::Server::workers); a connection stays on its thread. All threads
-//! share smol's one reactor.
+//! [`BoundServer::run`] blocks and drives one executor per
+//! [worker](httpants_driver::Server::workers); a connection stays on its thread. All threads share
+//! smol's reactor.
 //!
 //! # Work that blocks
 //!
-//! A handler that blocks stops all connections of its thread. Let such work run on smol's threads for it:
+//! A handler that blocks stops all connections of its thread. Run such work on smol's threads for
+//! blocking work:
 //!
 //! ```
 //! use httpants_smol::{Request, Response};
@@ -33,7 +34,7 @@
 //!
 //! # Features
 //!
-//! None is a default. Items that need one say so.
+//! No feature is enabled by default. The documentation of an item names the feature that it needs.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -50,8 +51,9 @@
 //!
 //! # Examples
 //!
-//! The [examples of `httpants-tokio`](https://docs.rs/httpants-tokio/latest/httpants_tokio/#examples) run on this
-//! crate with its name in their place, except where they use tokio itself.
+//! The [examples of
+//! `httpants-tokio`](https://docs.rs/httpants-tokio/latest/httpants_tokio/#examples) also run on
+//! this crate if you replace the crate name, unless they use tokio itself.
 //!
 //! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
@@ -78,7 +80,7 @@ pub type Smol = AsyncIo<Executor>;
 /// assert_eq!(server.get("/a").send().body(), "hello from /a");
 /// ```
 ///
-/// [`memory`](testing::memory) is a server on a clock that the test moves:
+/// [`memory`](testing::memory) is a server on a virtual clock that the test advances:
 ///
 /// ```
 /// use httpants_smol::Request;

@@ -1,5 +1,5 @@
-//! Tests of what smol is responsible for: where tasks and work run, and the effects of a panic or a
-//! drop.
+//! Tests of the behaviour that depends on smol: where tasks and work run, and the effects of a
+//! panic or a drop.
 
 use std::future::poll_fn;
 use std::panic::panic_any;
@@ -63,7 +63,7 @@ fn worker_drops_its_tasks_when_it_ends() {
     assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 
-/// Panics when it is dropped.
+/// A value that panics when it is dropped.
 struct Panics;
 
 impl Drop for Panics {
@@ -103,7 +103,7 @@ fn blocking_work_runs_on_another_thread_to_its_end() {
     let runtime = Smol::default();
     let there = runtime.block_on(runtime.unblock(|| thread::current().id())).unwrap();
     assert_ne!(there.unwrap(), thread::current().id());
-    // Dropped before it begins; nothing awaits it.
+    // The work is dropped before it begins; its result is not awaited.
     let (go, wait) = mpsc::channel::<()>();
     let (sender, receiver) = mpsc::channel();
     drop(runtime.unblock(move || {

@@ -3,9 +3,9 @@
 //! Try `curl -F photo=@README.md http://127.0.0.1:8080/upload`, and a WebSocket client on
 //! `ws://127.0.0.1:8080/echo`.
 //!
-//! Only the WebSocket needs tokio, because axum spawns its task there: without that route the same
-//! application runs on `httpants-smol` and `httpants-async-std`, and with it in a tokio context, as
-//! the program `axum` in the folder `examples` does.
+//! Only the WebSocket needs tokio, because axum spawns its task on tokio. Without that route the
+//! same application runs on `httpants-smol` and `httpants-async-std`; with it, it needs a tokio
+//! context there, as in the program `axum` in the folder `examples`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use axum::{Router, http::StatusCode};
 use httpants_tokio::tower::TowerService;
 use httpants_tokio::{Address, Request, Server};
 
-/// The limit of uploads, for this server and for axum.
+/// Maximum size of an upload in bytes, for this server and for axum.
 const LARGEST: usize = 1 << 30;
 
 fn main() -> std::io::Result<()> {
@@ -35,7 +35,7 @@ fn main() -> std::io::Result<()> {
     Server::new(service).max_body_size(LARGEST as u64).listen("127.0.0.1:8080").bind()?.run()
 }
 
-/// Counts visits in a signed cookie of the server; the rest is axum.
+/// Counts visits in a signed cookie of the server.
 async fn greet(Path(name): Path<String>, Extension(known): Extension<Arc<Request>>) -> Response {
     let visits = known.signed_cookie_text("visits").and_then(|visits| visits.parse().ok()).unwrap_or(0_u64) + 1;
     match known.set_signed_cookie("visits", visits.to_string()) {
@@ -44,7 +44,7 @@ async fn greet(Path(name): Path<String>, Extension(known): Extension<Arc<Request
     }
 }
 
-/// Reads each part as it arrives without storing it.
+/// Reads each part while it is received, without storing it.
 async fn upload(mut form: Multipart) -> Result<String, Response> {
     let mut report = String::new();
     while let Some(mut part) = form.next_field().await.map_err(IntoResponse::into_response)? {

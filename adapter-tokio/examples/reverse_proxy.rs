@@ -1,7 +1,7 @@
-//! Passes every request on to another server, and its response back:
-//! `cargo run -p httpants-tokio --example reverse_proxy -- 127.0.0.1:8080 127.0.0.1:3000`.
+//! Forwards every request to another server, and returns its response: `cargo run -p httpants-tokio
+//! --example reverse_proxy -- 127.0.0.1:8080 127.0.0.1:3000`.
 //!
-//! Bodies and trailers are streamed both ways. Upgrades and CONNECT are not passed on.
+//! Bodies and trailers are streamed in both directions. Upgrades and CONNECT are not forwarded.
 
 use std::{sync::Arc, time::Duration};
 

@@ -19,7 +19,8 @@
 //!
 //! # Work that blocks
 //!
-//! A handler that blocks stops all connections of its thread. Let such work run on tokio's threads for it:
+//! A handler that blocks stops all connections of its thread. Run such work on tokio's threads for
+//! blocking work:
 //!
 //! ```
 //! use httpants_tokio::{Request, Response};
@@ -77,7 +78,7 @@
 //!
 //! # Features
 //!
-//! None is a default. Items that need one say so.
+//! No feature is enabled by default. The documentation of an item names the feature that it needs.
 //!
 //! | feature | adds |
 //! |---|---|

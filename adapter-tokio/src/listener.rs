@@ -11,12 +11,12 @@ use tokio::net::UnixListener;
 
 use crate::Transport;
 
-/// A listening socket that tokio watches.
+/// A listening socket that is registered with tokio.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// The local address, read once because asking each accepted connection would cost a system
-    /// call.
+    /// The local address, read once, because reading it for each accepted connection would cost a
+    /// system call.
     local: Address,
 }
 

@@ -66,7 +66,7 @@ impl Runtime for Tokio {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        // Files are also closed without a runtime, where `spawn_blocking` panics.
+        // Files may also be closed outside of a runtime, where `spawn_blocking` would panic.
         match Handle::try_current() {
             Ok(runtime) => {
                 let work = runtime.spawn_blocking(work);
@@ -109,8 +109,8 @@ pin_project! {
 
 impl Sleep for TokioSleep {
     fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // Outside of the task's budget: where that is spent, the timer would not know the waker,
-        // and nothing would wake the task once the time has come.
+        // Unconstrained, because with a spent task budget the timer would not register the waker,
+        // and the task would not be woken when the time has come.
         pin!(unconstrained(self.project().sleep)).poll(context)
     }
 
@@ -120,7 +120,7 @@ impl Sleep for TokioSleep {
     }
 }
 
-/// Returns the origin plus `at`. A time that the clock cannot represent becomes one in a year.
+/// Returns the origin plus `at`. If the clock cannot represent that, returns a time in a year.
 fn moment(origin: Instant, at: Duration) -> Instant {
     origin.checked_add(at).unwrap_or_else(in_a_year)
 }

@@ -42,7 +42,7 @@
 //! # }
 //! ```
 //!
-//! [`TestRequest`] has the other parts of a request: forms, cookies, addresses, and JSON with the
+//! [`TestRequest`] sets the other parts of a request: forms, cookies, addresses, and JSON with the
 //! feature `json`:
 //!
 //! ```
@@ -56,7 +56,7 @@
 //! assert_eq!(server.post("/").json(&[1, 2, 3]).send().body(), "6");
 //! ```
 //!
-//! [`memory`] is a server on a clock that the test moves, without tokio:
+//! [`memory`] is a server on a virtual clock that the test advances, without tokio:
 //!
 //! ```
 //! use httpants_tokio::Request;
@@ -81,7 +81,7 @@ use crate::Tokio;
 /// A server for tests on tokio.
 pub type TestServer = httpants_testkit::TestServer<Tokio>;
 
-/// The runtime of a [`TestServer`] that was made outside of one; its clock is paused.
+/// The runtime of a [`TestServer`] that was created outside of a runtime; its clock is paused.
 #[derive(Debug)]
 pub struct TestExecutor(Option<Runtime>);
 

@@ -26,7 +26,7 @@ async fn timer_follows_the_paused_clock() {
     assert_eq!(runtime.now().mono.as_secs(), 90);
 }
 
-/// Where tokio's budget is spent, its own timer does not register the waker, and is not asked
+/// If the task's budget is spent, tokio's own timer does not register the waker, and is not polled
 /// again.
 #[tokio::test(start_paused = true)]
 async fn timer_is_registered_in_a_task_that_has_spent_its_budget() {
@@ -41,7 +41,7 @@ async fn timer_is_registered_in_a_task_that_has_spent_its_budget() {
             assert!(timer.as_mut().poll_elapsed(context).is_pending());
             return Poll::Pending;
         }
-        // The wake-up of the spent budget comes first, and then nothing but the timer's.
+        // The first wake-up is that of the spent budget, the next one that of the timer.
         if runtime.now().mono < Duration::from_secs(60) { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;

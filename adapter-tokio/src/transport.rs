@@ -22,14 +22,14 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-/// A connected socket that tokio watches.
+/// A connected socket that is registered with tokio.
 #[derive(Debug)]
 pub struct Transport {
     socket: Socket,
-    /// The next send tries to write without waiting for tokio's readiness.
+    /// True if the next send tries to write without waiting for tokio's readiness.
     #[cfg(target_os = "linux")]
     retries: bool,
-    /// The watch for the end of the peer's stream behind unread bytes.
+    /// The watch for the end of the peer's stream while received bytes are still unread.
     #[cfg(target_os = "linux")]
     peer: Option<Box<AsyncFd<PeerWatch>>>,
 }
@@ -79,13 +79,13 @@ impl From<UnixStream> for Transport {
 
 impl runtime::Transport for Transport {
     fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        // tokio treats a short read as a drained socket and waits for the next event, so no read is
-        // wasted.
+        // tokio treats a short read as a drained socket and waits for the next event, so there is
+        // no extra read that fails.
         let mut buffer = ReadBuf::new(buffer);
         let received = on_socket!(&mut self.socket, stream => Pin::new(stream).poll_read(context, &mut buffer));
         #[cfg(target_os = "linux")]
         if received.is_pending() {
-            // No unread bytes precede the end of the stream, so reading detects it.
+            // All bytes are read, so reading detects the end of the stream.
             self.peer = None;
         }
         received.map_ok(|()| buffer.filled().len())
@@ -137,7 +137,7 @@ impl runtime::Transport for Transport {
             Some(watch) if watch.get_ref().awaited() == awaited => watch,
             _ => match self.watch_peer(awaited) {
                 Ok(watch) => Box::new(watch),
-                // Out of descriptors, which is not an error of the connection.
+                // There is no descriptor for a watch, which is not an error of the connection.
                 Err(_) => return Poll::Pending,
             },
         };

@@ -1,6 +1,6 @@
 //! Test of the counters of a server on real sockets and several threads.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,6 @@
 //! Test of the example `reverse_proxy` between a client and an upstream server, on real sockets.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,13 +10,13 @@ use std::time::Duration;
 use futures_util::stream;
 use httpants_tokio::{BodyPolicy, BoxError, Bytes, FieldLines, Handle, Handler, Request, Response, Server};
 
-#[allow(dead_code, reason = "its main function")]
+#[allow(dead_code, reason = "its main function is not called")]
 #[path = "../examples/reverse_proxy.rs"]
 mod example;
 
 const MIB: usize = 1 << 20;
 
-/// A server on a thread of its own, shut down at the end.
+/// A server on another thread, shut down on drop.
 struct Running {
     address: SocketAddr,
     handle: Handle,
@@ -58,7 +58,7 @@ impl Drop for Running {
     }
 }
 
-/// The upstream server: streams bodies, and shows what it received.
+/// The upstream server: streams bodies, and records what it received.
 struct Upstream;
 
 impl Handler for Upstream {
@@ -103,7 +103,7 @@ fn text(received: &[u8]) -> String {
     String::from_utf8_lossy(received).into_owned()
 }
 
-/// The head and the content of a response.
+/// Returns the head and the content of a response.
 fn parts(received: &[u8]) -> (String, &[u8]) {
     let end = received.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     (text(&received[..end]).to_ascii_lowercase(), &received[end + 4..])

@@ -1,6 +1,6 @@
 //! Test of the start of a server with several workers.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::channel;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use httpants_tokio::{Request, Server};
 
-/// The first worker cannot start, because its thread already drives a runtime. The others could.
+/// The first worker cannot start, because its thread already drives a runtime; the others could
+/// start.
 #[test]
 fn run_fails_before_accepting_if_a_worker_cannot_start() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,5 @@
-//! A form of three text fields and a file of 64 KiB, the same for httpants and for its peers.
+//! A form with three text fields and a file of 64 KiB, the same for httpants and for the other
+//! servers.
 
 /// Maximum size of one read of a socket.
 pub const PIECE: usize = 64 << 10;

@@ -1,4 +1,5 @@
-//! Requests of the cases, the same for httpants and for its peers, and the fields of a response.
+//! The requests of the cases, the same for httpants and for the other servers, and the fields of a
+//! response.
 
 use crate::form;
 

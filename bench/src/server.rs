@@ -13,7 +13,7 @@ use httpants_core::{
 use crate::form::PIECE;
 use crate::requests::{CONSTANT_FIELDS, VARYING_FIELDS};
 
-/// What a server does with a request.
+/// The application of a server.
 pub trait Application {
     fn receive_head(&mut self, _: &RequestHead) {}
 
@@ -63,7 +63,7 @@ impl<A: Application> Server<A> {
         }
     }
 
-    /// Does what a driver does after every read.
+    /// Does the work of a driver after a read.
     fn turn(&mut self) {
         loop {
             while let Some(event) = self.connection.poll_event() {
@@ -98,7 +98,7 @@ fn now() -> Now {
     black_box(Now::new(Duration::from_secs(100), UnixTime::from_secs(1_795_352_400)))
 }
 
-/// Prints the responses to the last iteration.
+/// Runs the iterations; prints the responses of the last one.
 pub fn run(application: impl Application, input: &[u8], piece: usize, iterations: u64) -> io::Result<()> {
     let mut server = Server::new(application);
     for _ in 0..iterations {

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use httpants_core::{Connection, Event, Misuse, Now, RequestId, ResponseHead};
 
-/// Both clocks; the monotonic one counts from its creation.
+/// The monotonic and the wall clock; the monotonic one counts from the creation of this value.
 #[derive(Clone, Copy, Debug)]
 pub struct Clocks {
     start: Instant,

@@ -1,4 +1,4 @@
-//! Tests of each server through a real socket, and of the simulator against itself.
+//! Tests of each server through a real socket, and a test that the simulator is deterministic.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ struct Server {
 impl Server {
     /// Starts a program of this package; returns `None` if it reports that it cannot run here.
     fn start(program: &str) -> Option<Self> {
-        // With few descriptors, so that a test can use all of them.
+        // With a low limit of descriptors, so that a test can use all of them.
         let command = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" 127.0.0.1:0");
         let mut process = Command::new("sh")
             .args(["-c", &command, program])
@@ -44,7 +44,8 @@ impl Server {
         stream
     }
 
-    /// Returns what the server sends until it closes, which it does after all responses.
+    /// Sends bytes; returns what the server sends until it closes, which it does after all
+    /// responses.
     fn exchange(&self, sent: &[u8]) -> Vec<u8> {
         let stream = self.connect();
         let mut writer = stream.try_clone().unwrap();
@@ -103,7 +104,8 @@ fn serves(program: &str) {
     serves_when_descriptors_are_free_again(&server);
 }
 
-/// Exchanges with the server after more clients came and left than it had descriptors for.
+/// Checks that the server responds after more clients have connected and disconnected than it has
+/// descriptors.
 fn serves_when_descriptors_are_free_again(server: &Server) {
     let clients: Vec<_> = (0..2 * DESCRIPTORS).map(|_| server.connect()).collect();
     drop(clients);
@@ -111,7 +113,8 @@ fn serves_when_descriptors_are_free_again(server: &Server) {
     assert!(received.starts_with(b"HTTP/1.1 200 OK\r\n"));
 }
 
-/// Exchanges with the server while a client sends requests without end and reads every response.
+/// Checks that the server responds while another client sends requests endlessly and reads every
+/// response.
 fn serves_others_beside_a_flood(server: &Server) {
     let flood = &server.connect();
     std::thread::scope(|scope| {
@@ -136,7 +139,7 @@ fn serves_others_beside_a_flood(server: &Server) {
         let mut other = server.connect();
         let mut start = [0; 15];
         let read = other.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").and_then(|()| other.read_exact(&mut start));
-        // Ends the threads, which the scope waits for, before anything fails.
+        // Ends the threads, for which the scope waits, before an assertion can fail.
         flood.shutdown(Shutdown::Both).unwrap();
         read.unwrap();
         assert_eq!(&start, b"HTTP/1.1 200 OK");

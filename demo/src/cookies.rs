@@ -24,7 +24,7 @@ pub(crate) fn set_secure(request: &Request) -> Result<&'static str, Mistake> {
     Ok("set")
 }
 
-/// Returns the cookie's value as JSON; null if none verifies.
+/// Returns the value of the signed cookie as JSON; null if it is missing or invalid.
 pub(crate) fn get_secure(request: &Request) -> Result<Response, Mistake> {
     let value = request.signed_cookie_text(required(request, "name")?);
     Ok(Response::bytes("application/json", format!("{}\n", json!({ "value": value }))))

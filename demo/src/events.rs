@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::mistake::{Mistake, milliseconds, parameter};
 
-/// Sends `count` events, one each `delay`, and ends. A browser then connects again after `retry`, and
-/// the numbers continue behind the last one that it received.
+/// Sends `count` events, one each `delay`, and ends. A browser then reconnects after `retry`, and
+/// the numbers continue after the last one that it received.
 pub(crate) fn respond<R>(runtime: &R, request: &Request) -> Result<Response, Mistake>
 where
     R: Runtime<Sleep: Send> + Send + Sync,

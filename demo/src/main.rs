@@ -53,7 +53,8 @@ fn start(options: &Options) -> io::Result<()> {
     }
 }
 
-/// Serves until signals end it; the lines are printed when it obeys them.
+/// A function that serves until a signal stops the server. It prints the lines when signals are
+/// handled.
 type Run<R, H> = fn(server: BoundServer<R, H>, controls: Controls, lines: &str) -> io::Result<()>;
 
 fn serve<R, H>(options: &Options, runtime: R, handler: fn(Arc<Service<R>>) -> H, run: Run<R, H>) -> io::Result<()>
@@ -75,7 +76,7 @@ where
         .body_policy(routes::body_policy)
         .config(|config| options.apply(config))
         .xheaders(options.xheaders())
-        // The raw body is shown for forms, too.
+        // The inspector shows the raw body of forms, too.
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);
     server = options.codings(options.limit(server));
@@ -134,7 +135,7 @@ fn run_on_tokio<H: Handler>(
 
 /// Logs warnings, and peers without a valid PROXY header, to standard error.
 fn log() {
-    // The target also has a span for each connection, which is not shown here.
+    // The target also has a span for each connection, which is not logged here.
     let is_shown = |metadata: &Metadata<'_>| {
         let is_notice = *metadata.level() == Level::INFO && metadata.target() == "httpants::connection";
         *metadata.level() <= Level::WARN || (is_notice && metadata.is_event())
@@ -149,7 +150,7 @@ fn access(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Writes to standard output; ignores a closed one.
+/// Writes to standard output; ignores a closed standard output.
 fn print(text: &str) -> ExitCode {
     let mut output = io::stdout();
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());

@@ -45,9 +45,9 @@ Usage: demo [OPTIONS]
       --file-fallback FILE     file below the file root that /file/ sends to browsers that navigate
                                to a path without a file, such as index.html
       --file-not-found FILE    file below the file root that /file/ sends with status 404
-      --compress               compress responses by zstd, brotli or gzip if the client accepts it;
+      --compress               compress responses (zstd, brotli or gzip) if the client accepts that;
                                not files, and not JSON, which may contain cookies (BREACH)
-      --decompress-requests    decode request bodies with such a Content-Encoding; 415 for others
+      --decompress-requests    decode request bodies with one of these codings; 415 for others
       --sendfile HEADER        let the proxy send files: respond with this header field, such as
                                X-Accel-Redirect (nginx) or X-Sendfile
       --sendfile-prefix PATH   path prefix that the proxy maps to the file root
@@ -94,12 +94,12 @@ Usage: demo [OPTIONS]
       --max-requests-per-connection N
                                close connections after this many requests
       --tcp-keepalive SECONDS  probe clients after this time without a byte
-      --backlog N              how many connections may wait to be accepted [default: 1024]
+      --backlog N              number of connections that may wait to be accepted [default: 1024]
       --socket-mode MODE       octal permissions of unix sockets, such as 660
       --socket-group GID       number of the group of unix sockets
       --workers N              number of threads, up to 1024; 0 = one per core [default: 0]
       --drain-delay SECONDS    from the first SIGTERM to the end of accepting; until then /healthz
-                               responds with 503, so that load balancers choose others
+                               responds with 503, so that load balancers use other servers
                                [default: 0]
       --access-log             write one line per request to standard error (Combined Log Format)
   -h, --help                   print this help
@@ -112,13 +112,13 @@ finishes running requests and closes WebSockets; the second closes all connectio
 Routes:
   /                        with text/html in Accept: a page to try the server
   /plaintext               Hello, World!
-  /echo                    POST: returns the body as it arrives; a body that is refused aborts it
+  /echo                    POST: returns the body while it is received; an invalid body aborts it
   /echo-len                POST: returns the length of the body
   /upload                  POST a multipart form: returns the number of parts and bytes
   /file/NAME               a file below the file root
   /stream?chunks=N&size=B&delay=MS
   /events?count=N&delay=MS&retry=MS&heartbeat=MS
-                           server-sent events; continue behind Last-Event-ID
+                           server-sent events; continues after Last-Event-ID
   /lines?size=B            text that --compress compresses
   /slow?ms=N
   /cookie/set?NAME=VALUE&...
@@ -138,7 +138,7 @@ pub(crate) enum Command {
     Version,
 }
 
-/// The settings of the server. A setting that is `None` keeps the server's default.
+/// The settings of the server. A setting that is `None` leaves the server's default.
 #[derive(Debug, PartialEq, Default)]
 pub(crate) struct Options {
     pub(crate) runtime: RuntimeName,
@@ -240,7 +240,7 @@ impl Options {
         Ok(())
     }
 
-    /// Checks flags that require each other.
+    /// Checks flags that require other flags.
     fn check(&self) -> Result<(), &'static str> {
         if self.sendfile.is_none() && self.sendfile_prefix.is_some() {
             return Err("--sendfile-prefix requires --sendfile");
@@ -278,13 +278,13 @@ impl Options {
         set(&mut timeouts.half_closed, self.half_closed_timeout.map(|seconds| seconds.0));
         if let Some(Seconds(whole)) = self.linger_timeout {
             timeouts.refusal_linger = whole;
-            // After ordinary responses no upload is awaited, so a longer linger would only hold
+            // After other responses no upload is in transit, so a longer linger would only occupy
             // connections.
             timeouts.linger = whole.and_then(|whole| timeouts.linger.map(|default| default.min(whole)));
         }
     }
 
-    /// Applies the settings of connections and listening sockets.
+    /// Applies the settings for connections and listening sockets.
     pub(crate) fn limit<R: Runtime, H: Handler>(&self, server: Server<R, H>) -> Server<R, H> {
         self.connections.apply(server)
     }
@@ -300,7 +300,7 @@ impl Options {
         server
     }
 
-    /// Returns which proxies are trusted, and which of their fields.
+    /// Returns the trusted proxies and the trusted fields.
     pub(crate) fn xheaders(&self) -> XHeaders {
         let everybody = self.xheaders.contains(&Proxies::All);
         if self.xheaders.is_empty() {
@@ -313,7 +313,7 @@ impl Options {
             Proxies::All => vec!["0.0.0.0/0", "::/0"],
             Proxies::Network(network) => vec![network.as_str()],
         });
-        // Each was already parsed.
+        // Each network was already parsed.
         let proxies = XHeaders::trusted(networks).unwrap_or_default();
         let proxies = if everybody { proxies.unix_peers() } else { proxies };
         match self.xheaders_from.unwrap_or_default() {
@@ -323,7 +323,7 @@ impl Options {
         }
     }
 
-    /// Returns how long the server still accepts after SIGTERM.
+    /// Returns the time for which the server still accepts connections after SIGTERM.
     pub(crate) fn drain_delay(&self) -> Duration {
         self.drain_delay.and_then(|Seconds(delay)| delay).unwrap_or_default()
     }
@@ -354,7 +354,7 @@ impl Options {
         given.map(|(flag, root)| FileRoot::open(root).map_err(|error| named(flag, &error))).transpose()
     }
 
-    /// Sets the files that are sent where there is none, if given.
+    /// Sets the `fallback` and `not_found` files, if given.
     pub(crate) fn pages(&self, mut files: FileRoot) -> io::Result<FileRoot> {
         if let Some(page) = &self.file_fallback {
             files = files.fallback(page).map_err(|error| named("--file-fallback", &error))?;
@@ -368,7 +368,7 @@ impl Options {
     /// Returns the settings for files sent by a proxy, if given.
     pub(crate) fn sendfile(&self, root: &Path) -> io::Result<Option<XSendfile>> {
         let Some(header) = &self.sendfile else { return Ok(None) };
-        // Both were already validated.
+        // The header name and the prefix were already validated.
         let policy = XSendfile::new(&header.0, root).map_err(io::Error::other)?;
         let policy = if self.sendfile_unescaped { policy.unescaped() } else { policy };
         Ok(Some(match &self.sendfile_prefix {
@@ -378,7 +378,7 @@ impl Options {
     }
 }
 
-/// Creates an error for these flags whose values turned out to be invalid when used.
+/// Creates an error for flags whose values turned out to be invalid when they were used.
 fn named(flags: &str, error: &dyn Display) -> io::Error {
     io::Error::other(format!("{flags}: {error}"))
 }

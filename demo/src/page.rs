@@ -18,12 +18,12 @@ use crate::session;
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// The page without what depends on the request.
+/// The page without the parts that depend on the request.
 static PAGE: LazyLock<String> =
     LazyLock::new(|| include_str!("page/page.html").replace("/* style */", STYLE).replace("/* script */", SCRIPT));
 
-/// Allows the page's own style and script, and requests to this server. The script must not turn
-/// text into HTML.
+/// The Content-Security-Policy: allows the page's own style and script, and requests to this
+/// server. The script must not create HTML from text.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
     format!(
@@ -73,7 +73,7 @@ fn login(user: Option<&str>) -> String {
     }
 }
 
-/// Returns the names and sizes of files that a path can express, which must be UTF-8 and not hidden.
+/// Returns the names and sizes of the files that a request path can name: UTF-8 and not hidden.
 fn files(folder: &Path) -> io::Result<Vec<(String, u64)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -125,7 +125,7 @@ mod tests {
         assert!(
             PAGE.contains(&format!("<style>{STYLE}</style>")) && PAGE.contains(&format!("<script>{SCRIPT}</script>"))
         );
-        // Either would end before its hash.
+        // The inline element would otherwise end early and not match its hash.
         assert!(!STYLE.contains("</") && !SCRIPT.contains("</") && !SCRIPT.contains("<!--"));
     }
 }

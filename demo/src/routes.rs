@@ -10,7 +10,8 @@ use httpants_tokio::{BodyError, BodyPolicy, Compression, FileRoot, FormError, Ha
 use crate::mistake::{Mistake, milliseconds, parameter};
 use crate::{cookies, events, inspect, metrics, page, samples, session, websocket};
 
-/// Maximum size of one chunk of /stream, and of /lines, which are held in memory.
+/// Maximum size in bytes of one chunk of /stream, and of the response of /lines, which are held in
+/// memory.
 const MAX_PIECE: usize = 16 << 20;
 
 /// The state shared by the routes.
@@ -30,8 +31,9 @@ pub(crate) fn body_policy(head: &RequestHead) -> BodyPolicy {
     }
 }
 
-/// Returns whether a response is compressed with --compress. JSON shows the client's cookies beside
-/// text that others may have chosen, so its length must not tell how alike they are (BREACH).
+/// Returns whether a response is compressed with --compress. JSON contains the client's cookies and
+/// text that others may have chosen, so its compressed length would reveal how similar they are
+/// (BREACH).
 pub(crate) fn is_compressed(_: &RequestHead, response: &ResponseHead) -> bool {
     Compression::is_compressible(response) && response.fields.get("Content-Type") != Some(b"application/json")
 }
@@ -44,7 +46,7 @@ where
     move |request| respond(Arc::clone(&service), request)
 }
 
-/// Futures of routes that hold much state are boxed, so that those of the others stay small.
+/// Futures of routes with much state are boxed, so that the futures of the others stay small.
 async fn respond<R>(service: Arc<Service<R>>, request: Request) -> Response
 where
     R: Runtime<Sleep: Send> + Send + Sync,
@@ -77,7 +79,7 @@ where
 fn echo(request: Request) -> Response {
     let content_type = request.headers().get("Content-Type").unwrap_or(b"application/octet-stream").to_vec();
     let body = request.into_body();
-    // Not that of the request, which is another one if the body is decoded.
+    // Not the Content-Length of the request, which differs if the body is decoded.
     let length = body.remaining().filter(|&length| length > 0);
     let response = Response::stream(body).with_header("Content-Type", content_type);
     match length {
@@ -94,7 +96,7 @@ async fn echo_len(mut request: Request) -> Result<String, BodyError> {
     Ok(length.to_string())
 }
 
-/// Counts the parts of a form and the bytes in them, as they arrive.
+/// Counts the parts of a form and their bytes, while they are received.
 async fn upload(mut request: Request) -> Result<String, FormError> {
     let (mut count, mut length) = (0, 0);
     let mut parts = request.parts()?;
@@ -156,7 +158,7 @@ fn status(path: &str) -> Response {
     }
 }
 
-#[expect(clippy::panic, reason = "shows what becomes of a handler that fails")]
+#[expect(clippy::panic, reason = "shows the response to a panic")]
 fn fail() -> Response {
     panic!("panic requested by /panic")
 }

@@ -9,7 +9,7 @@ use crate::mistake::Mistake;
 const USER: &str = "login";
 const MESSAGE: &str = "flash";
 const LIFETIME: Duration = Duration::from_secs(8 * 3600);
-/// How many characters of a name are kept.
+/// Maximum number of characters of a name.
 const MAX_NAME: usize = 64;
 
 /// Returns the name given at the login.
@@ -26,7 +26,7 @@ pub(crate) fn take_message(request: &Request) -> Result<Option<String>, Mistake>
     Ok(message)
 }
 
-/// Keeps the name of the form in a signed cookie. An application would check a password.
+/// Stores the name of the form in a signed cookie. An application would check a password.
 pub(crate) fn login(request: &Request) -> Result<Response, Mistake> {
     check_site(request)?;
     let name: String = request.post().get("name").unwrap_or_default().trim().chars().take(MAX_NAME).collect();
@@ -43,13 +43,13 @@ pub(crate) fn logout(request: &Request) -> Result<Response, Mistake> {
     back(request, "You are logged out.")
 }
 
-/// Sends the client back to the page with this message.
+/// Redirects the client to the page with this message.
 fn back(request: &Request, message: &str) -> Result<Response, Mistake> {
     request.set_signed_cookie_with(MESSAGE, message, Duration::from_secs(60), |cookie| cookie)?;
     Ok(Response::redirect("/").with_status(303))
 }
 
-/// Refuses forms of other sites; browsers tell where a form came from.
+/// Refuses forms of other sites: browsers send the origin of a form.
 fn check_site(request: &Request) -> Result<(), Mistake> {
     match request.headers().get("Sec-Fetch-Site") {
         None | Some(b"same-origin" | b"none") => Ok(()),

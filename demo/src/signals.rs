@@ -9,12 +9,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long running requests may take to finish.
+/// Maximum time for running requests to finish.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// What signals act on: the first SIGINT drains the server, and so does SIGTERM after `delay`; a
-/// signal in the delay ends it, and one after it closes all connections. SIGHUP reloads
-/// certificates; without TLS it ends the program as usual.
+/// The parts of the server that signals control. The first SIGINT drains the server, and SIGTERM
+/// does so after `delay`; a signal during the delay ends the delay, and a later one closes all
+/// connections. SIGHUP reloads certificates; without TLS it has its default effect and terminates
+/// the program.
 #[derive(Clone)]
 pub(crate) struct Controls {
     pub(crate) handle: Handle,
@@ -23,7 +24,7 @@ pub(crate) struct Controls {
 }
 
 impl Controls {
-    /// Obeys signals on a thread of their own.
+    /// Handles signals on a separate thread.
     pub(crate) fn obey_on_thread(self) -> io::Result<()> {
         let mut signals = Signals::new(self.signals())?;
         thread::Builder::new().name("signals".into()).spawn(move || {
@@ -34,8 +35,8 @@ impl Controls {
         Ok(())
     }
 
-    /// Obeys signals in tasks of the current tokio runtime: threads share their descriptors, so a
-    /// second one would make the system calls of the first dearer.
+    /// Handles signals in tasks of the current tokio runtime: threads share the descriptor table,
+    /// so a second thread would make the system calls of the first slower.
     pub(crate) fn obey_on_tokio(&self) -> io::Result<()> {
         for &number in self.signals() {
             let (controls, mut signal) = (self.clone(), signal(SignalKind::from_raw(number))?);
@@ -43,7 +44,7 @@ impl Controls {
                 while signal.recv().await.is_some() {
                     let controls = controls.clone();
                     match number {
-                        // It reads files.
+                        // A reload reads files, which blocks.
                         SIGHUP => drop(tokio::task::spawn_blocking(move || controls.obey(number)).await),
                         _ => controls.obey(number),
                     }

@@ -1,4 +1,4 @@
-//! Starts each program and sends it requests.
+//! Tests that start each program and send requests to it.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -135,7 +135,7 @@ fn error_pages_are_the_applications_and_are_counted() {
 fn axum_works_on_tokio_and_smol() {
     for runtime in ["tokio", "smol"] {
         let mut axum = Program::start(env!("CARGO_BIN_EXE_axum"), &[runtime, ANY], 1);
-        // With several workers: each connection may be on another thread.
+        // There are several workers, so each connection may be on another thread.
         for _ in 0..8 {
             assert!(body(&axum.get("/hello/pants")).starts_with("hello pants\n"));
             let (mut socket, _) = tungstenite::connect(format!("ws://{}/echo", axum.addresses[0])).unwrap();

@@ -15,7 +15,7 @@ pub enum ContentCoding {
 impl ContentCoding {
     pub(crate) const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
-    /// Returns the registered name, as `Content-Encoding` has it.
+    /// Returns the registered name, the value of `Content-Encoding`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

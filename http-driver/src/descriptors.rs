@@ -13,13 +13,13 @@ pub(crate) fn default_connections() -> usize {
     connections_within(limit())
 }
 
-/// A share of the process's descriptors, for what a connection holds beside its socket and one file:
-/// clients must not be able to use up the rest.
+/// A share of the process's descriptors, for those that a connection uses in addition to its socket
+/// and one file. The limit keeps clients from using up the rest.
 #[derive(Debug)]
 pub(crate) struct Share {
-    /// The share is one part of this many.
+    /// Denominator of the share: 1/`parts` of the descriptors.
     parts: u64,
-    /// The number of its descriptors, once one was asked for.
+    /// The number of descriptors in the share, set by the first call of `take`.
     most: OnceLock<usize>,
     taken: AtomicUsize,
 }
@@ -32,25 +32,25 @@ pub(crate) struct Permit(&'static Share);
 #[cfg(target_os = "linux")]
 pub(crate) static WATCHES: Share = Share::one_of(8);
 
-/// The files that connections send, beside the first one of each.
+/// The files that connections send, except the first one of each.
 #[cfg(feature = "files")]
 pub(crate) static FILES: Share = Share::one_of(16);
 
-/// The temporary files of requests, beside the first one of each. Servers of uploads raise
-/// `max_body_size`, and a form of 10 MiB may have a thousand.
+/// The temporary files of requests, except the first one of each. A form of 10 MiB may have a
+/// thousand files, and servers that accept uploads raise `max_body_size`.
 #[cfg(feature = "forms")]
 pub(crate) static TEMPORARY_FILES: Share = Share::one_of(4);
 
 #[cfg_attr(
     not(any(target_os = "linux", feature = "files", feature = "forms")),
-    expect(dead_code, reason = "a connection holds no more")
+    expect(dead_code, reason = "used only with these features")
 )]
 impl Share {
     const fn one_of(parts: u64) -> Self {
         Self { parts, most: OnceLock::new(), taken: AtomicUsize::new(0) }
     }
 
-    /// Returns a permit if some are left.
+    /// Returns a permit, or `None` if all are in use.
     pub(crate) fn take(&'static self) -> Option<Permit> {
         let share = || usize::try_from(limit().unwrap_or(UNLIMITED) / self.parts).unwrap_or(usize::MAX);
         let most = self.most.get_or_init(share);
@@ -59,7 +59,7 @@ impl Share {
     }
 
     #[cfg(test)]
-    #[cfg_attr(not(feature = "files"), expect(dead_code, reason = "the test is one of files"))]
+    #[cfg_attr(not(feature = "files"), expect(dead_code, reason = "used only by a test of files"))]
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }

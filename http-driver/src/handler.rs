@@ -13,10 +13,10 @@ use crate::response::Response;
 /// runtime's spawn requires it.
 ///
 /// State shared by all requests is passed by [`Server::with_state`](crate::Server::with_state), or
-/// captured by a closure; an async closure that borrows what it captured is no `Fn`, so use the
-/// former for that. An application error becomes a response, also with `?`, if it implements
-/// `Into<Response>`. There is no such conversion for [`std::io::Error`] and boxed errors, because
-/// internal errors are not shown to clients.
+/// captured by a closure; an async closure that borrows captured state does not implement `Fn`, so
+/// use `with_state` for that. An application error becomes a response, also with `?`, if it
+/// implements `Into<Response>`. There is no such conversion for [`std::io::Error`] and boxed
+/// errors, because internal errors are not shown to clients.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -122,22 +122,22 @@ pub enum BodyPolicy {
     /// with [`FormLimits::keep_body`](forms::FormLimits::keep_body).
     #[default]
     Buffer,
-    /// Buffers with limits of its own instead of the server's: the size of this request, and how
+    /// Buffers with these limits instead of the server's: the maximum size of this body, and how
     /// much of it stays in memory.
     BufferWith(Box<forms::FormLimits>),
-    /// Starts the handler at once, which reads the body piece by piece ([`Request::body_mut`]) or a
+    /// Starts the handler at once. It reads the body piece by piece ([`Request::body_mut`]), or a
     /// form part by part (`Request::parts`). No temporary files are created.
     Stream,
-    /// Streams with a limit of its own in bytes, instead of `max_body_size`.
+    /// Streams with this limit in bytes instead of `max_body_size`.
     StreamUpTo(u64),
     /// Sends this response at once, without reading the body or calling the handler.
     Refuse(Box<Response>),
-    /// One of the others, with limits and timeouts of this request; made by
+    /// One of the other policies, with limits and timeouts for this request; created by
     /// [`with_limits`](Self::with_limits).
     Limited(Box<LimitedPolicy>),
 }
 
-/// A body policy with limits of its request.
+/// A body policy with limits for one request.
 #[derive(Debug)]
 pub struct LimitedPolicy {
     policy: BodyPolicy,
@@ -145,11 +145,11 @@ pub struct LimitedPolicy {
 }
 
 impl BodyPolicy {
-    /// Sets limits and timeouts of this request, instead of the server's: size, time, rate and
+    /// Sets limits and timeouts for this request instead of the server's: size, time, rate and
     /// framing of its body, and the time of its handler. They take precedence over those of
-    /// [`BufferWith`](Self::BufferWith) and [`StreamUpTo`](Self::StreamUpTo), and the last call
-    /// over those before. A request without a body has no policy:
-    /// [`Server::request_limits`](crate::Server::request_limits) sets limits of any request.
+    /// [`BufferWith`](Self::BufferWith) and [`StreamUpTo`](Self::StreamUpTo), and those of the last
+    /// call over those of earlier calls. A request without a body has no policy: use
+    /// [`Server::request_limits`](crate::Server::request_limits) to set limits for any request.
     ///
     /// ```
     /// use std::time::Duration;
@@ -184,7 +184,7 @@ impl BodyPolicy {
         }
     }
 
-    /// Returns the policy and the limits of its request, if it has its own.
+    /// Returns the policy, and the limits for its request if it sets some.
     pub(crate) fn into_parts(self) -> (Self, Option<RequestLimits>) {
         match self {
             Self::Limited(limited) => (limited.policy, Some(limited.limits)),

@@ -1,4 +1,4 @@
-//! Keys of cookies in files.
+//! Reading cookie keys from files.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use httpants_core::cookies::KeyRing;
 ///
 /// Needs the feature `cookies`.
 pub trait KeyRingFile: Sized + sealed::Sealed {
-    /// Reads the secrets in the lines of a file: the first signs, all of them verify
+    /// Reads a file with one secret per line. The first secret signs, all of them verify
     /// ([`KeyRing::from_lines`]).
     ///
     /// ```
@@ -29,13 +29,13 @@ pub trait KeyRingFile: Sized + sealed::Sealed {
     ///
     /// # Errors
     /// Returns the errors of reading the file, and [`io::ErrorKind::InvalidData`] with a
-    /// [`KeyError`](httpants_core::cookies::KeyError) if there is no secret in it or one that is too
+    /// [`KeyError`](httpants_core::cookies::KeyError) if the file has no secret, or one that is too
     /// short or not text. All of them name the file, and none shows a secret.
     fn from_file(path: impl AsRef<Path>) -> io::Result<Self>;
 }
 
 mod sealed {
-    /// Only `KeyRing` is read from files, so that methods can be added.
+    /// Keeps other types from implementing the trait, so that methods can be added to it.
     pub trait Sealed {}
 
     impl Sealed for super::KeyRing {}

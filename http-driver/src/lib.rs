@@ -2,7 +2,7 @@
 //!
 //! [`httpants_core`] is the protocol and does no IO. This crate adds what every runtime needs: the
 //! task that moves bytes between a [`Transport`](runtime::Transport) and the core, handlers and
-//! bodies, listening sockets, shutdown. An adapter implements the traits in [`runtime`] and
+//! bodies, listening sockets and shutdown. An adapter implements the traits in [`runtime`] and
 //! contains no HTTP.
 //!
 //! Applications use an adapter such as `httpants-tokio`, which re-exports what they need from here. The

@@ -14,7 +14,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, 
 use crate::descriptors::{Permit, WATCHES};
 use crate::runtime::{PeerClose, SendHint};
 
-/// A watch for the end of a peer's stream behind unread bytes, for
+/// A watch for the end of a peer's stream while received bytes are still unread, for
 /// [`Transport::poll_peer_closed`](crate::runtime::Transport::poll_peer_closed).
 ///
 /// Readability of the socket would only report those bytes. The watch is a separate epoll(7)
@@ -32,7 +32,7 @@ impl PeerWatch {
     /// # Errors
     /// Returns [`io::ErrorKind::QuotaExceeded`] if watches already use an eighth of the process's
     /// descriptors, and the errors of epoll_create1(2) and epoll_ctl(2). These are not errors of
-    /// the connection, which is served without a watch then.
+    /// the connection: serve it without a watch.
     pub fn new(socket: impl AsFd, awaited: PeerClose) -> io::Result<Self> {
         let too_many = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many watched connections");
         let permit = WATCHES.take().ok_or_else(too_many)?;
@@ -46,13 +46,13 @@ impl PeerWatch {
         Ok(Self { epoll, awaited, _permit: permit })
     }
 
-    /// Returns what it watches for.
+    /// Returns the event that the watch reports.
     #[must_use]
     pub fn awaited(&self) -> PeerClose {
         self.awaited
     }
 
-    /// Returns ready at the end of the stream, and an error for a reset.
+    /// Returns `Ready(Ok(()))` at the end of the stream, and an error after a reset.
     ///
     /// # Errors
     /// Returns [`io::ErrorKind::ConnectionReset`] for a reset, and the errors of epoll_wait(2).
@@ -89,8 +89,8 @@ pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> 
     Ok((socket, remote.and_then(|remote| remote.try_into().ok())))
 }
 
-/// Sends the front of the slices; returns the number of bytes sent. With [`SendHint::More`] the
-/// kernel may hold them back until more bytes come (`MSG_MORE`).
+/// Sends the first bytes of the slices; returns the number of bytes sent. With [`SendHint::More`]
+/// the kernel may delay them until more bytes are sent (`MSG_MORE`).
 ///
 /// # Errors
 /// Returns the errors of send(2) and sendmsg(2).
@@ -107,10 +107,10 @@ pub fn send(socket: impl AsFd, slices: &[IoSlice<'_>], hint: SendHint) -> io::Re
 /// end of the file.
 ///
 /// # Errors
-/// Returns the errors of sendfile(2); [`declined`] recognizes those for which another way is
-/// possible.
+/// Returns the errors of sendfile(2); [`declined`] recognizes those after which the file can still
+/// be sent by reading it.
 pub fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> io::Result<usize> {
-    // The kernel moves at most 2 GiB at once, and takes counts past isize::MAX for negative.
+    // The kernel moves at most 2 GiB at once, and treats counts above isize::MAX as negative.
     let length = length.min(1 << 30) as usize;
     Ok(rustix::fs::sendfile(socket, file, Some(&mut { offset }), length)?)
 }

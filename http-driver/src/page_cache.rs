@@ -5,8 +5,8 @@ use std::io::IoSliceMut;
 
 use rustix::io::ReadWriteFlags;
 
-/// Reads bytes of the file at `offset` that the kernel has in memory. Returns `None` if it would
-/// wait for a disk, if the file system does not support that (`RWF_NOWAIT` of preadv2(2)), and if
+/// Reads bytes of the file at `offset` that the kernel has in memory. Returns `None` if the read
+/// would wait for a disk, if the file system does not support `RWF_NOWAIT` (preadv2(2)), or if
 /// nothing was read: Linux 5.9 and 5.10 may report that before the end of the file.
 pub(crate) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
     // -1 would mean the file's current position.
@@ -26,7 +26,7 @@ mod tests {
         std::fs::write(&path, b"0123456789").unwrap();
         let file = File::open(path).unwrap();
         let mut buffer = [0; 4];
-        // Not every file system supports it.
+        // Not every file system supports `RWF_NOWAIT`.
         if let Some(count) = read_cached(&file, &mut buffer, 3) {
             assert_eq!(buffer[..count], b"3456"[..count]);
         }

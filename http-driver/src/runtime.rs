@@ -21,14 +21,15 @@ use httpants_core::{ConnectionInfo, Now};
 ///
 /// Each function registers the task's waker if it returns `Pending`, as in `std::task`.
 pub trait Transport: Unpin + 'static {
-    /// Reads into the front of `buffer`, which is not empty; returns 0 at the end of the stream.
+    /// Reads into `buffer`, which is not empty, from its start; returns the number of bytes read, 0
+    /// at the end of the stream.
     ///
     /// If the runtime re-arms readiness by a system call, wait for readability before trying to
     /// read after a short read.
     fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes the front of the slices, in one system call if the platform can; returns the number
-    /// of bytes written.
+    /// Writes the first bytes of the slices, in one system call if the platform supports that;
+    /// returns the number of bytes written.
     fn poll_send(
         &mut self,
         context: &mut Context<'_>,
@@ -36,17 +37,18 @@ pub trait Transport: Unpin + 'static {
         hint: SendHint,
     ) -> Poll<io::Result<usize>>;
 
-    /// Makes the next send try to write even though the runtime reported no room. Called when
-    /// [`timeouts.write`](httpants_core::Timeouts::write) expires.
+    /// Makes the next send try to write even if the runtime reported that the socket is not
+    /// writable. Called when [`timeouts.write`](httpants_core::Timeouts::write) expires.
     ///
-    /// Kernels report room only once there is much of it (Linux: a third of the buffer), which a
-    /// slow peer may not reach in that time. The default does nothing, for transports that always
-    /// try.
+    /// Kernels report a socket as writable only once much of its buffer is free (Linux: a third),
+    /// which a slow peer may not reach before the timeout. The default does nothing; it is for
+    /// transports that always try to write.
     fn retry_send(&mut self) {}
 
-    /// Sends what [`poll_send`](Self::poll_send) accepted and still holds, as a TLS transport does,
-    /// and one whose kernel reports completions. Accepted bytes count as sent once this is ready.
-    /// The default is for transports that hold nothing.
+    /// Sends the bytes that [`poll_send`](Self::poll_send) accepted and the transport still
+    /// buffers, such as those of TLS or of an interface that reports completions. Accepted bytes
+    /// count as sent once this is ready. The default is ready at once, for transports without a
+    /// buffer.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let _ = context;
         Poll::Ready(Ok(()))
@@ -56,8 +58,8 @@ pub trait Transport: Unpin + 'static {
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Sends up to `length` bytes of the file from `offset` without copying them through this
-    /// process; returns 0 at the end of the file. Returns `None` if the transport cannot, and the
-    /// driver then reads the file and sends its bytes.
+    /// process; returns 0 at the end of the file. Returns `None` if the transport does not support
+    /// that; the driver then reads the file and sends its bytes.
     fn poll_send_file(
         &mut self,
         context: &mut Context<'_>,
@@ -69,19 +71,19 @@ pub trait Transport: Unpin + 'static {
         None
     }
 
-    /// Waits until the peer closes the connection behind unread bytes: `Ok` once the peer has ended
-    /// its stream, an error once the connection is reset. Reading would return those bytes first, and
-    /// readability would only report them.
+    /// Waits until the peer closes the connection while received bytes are still unread: `Ok` once
+    /// the peer has ended its stream, an error once the connection is reset. Reading would return the
+    /// unread bytes first, and readability would only report them.
     ///
-    /// The default never becomes ready: a client that leaves behind unread bytes is then noticed
-    /// when something is sent to it.
+    /// The default never becomes ready: a client that disconnects after unread bytes is then
+    /// noticed when something is sent to it.
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
         let _ = (context, awaited);
         Poll::Pending
     }
 
-    /// Makes the coming close a reset (`SO_LINGER` 0), if the transport can, so that the peer does
-    /// not take an incomplete response for a complete one.
+    /// Makes the next close a reset (`SO_LINGER` 0), if the transport supports that, so that the
+    /// peer does not mistake an incomplete response for a complete one. The default does nothing.
     fn reset_on_close(&mut self) {}
 }
 
@@ -120,18 +122,19 @@ pub trait Listener: 'static {
 
 /// A timer that can be reset.
 pub trait Sleep: 'static {
-    /// Waits until its time has come; stays ready until it is reset.
+    /// Waits until the time of the timer; stays ready until the timer is reset.
     fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
 
-    /// Sets it to another time on the clock of [`Runtime::now`].
+    /// Sets the timer to another time on the monotonic clock of [`Runtime::now`].
     fn reset(self: Pin<&mut Self>, at: Duration);
 }
 
 /// Work in progress on another thread; returns an error if it panicked or the runtime ends.
 pub type Blocking<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
-/// A shareable [`Runtime::unblock`]. Values that need it carry it along: an uploaded file is read
-/// and closed wherever its handler moves it, without knowing the runtime's type.
+/// A [`Runtime::unblock`] that can be shared and does not name the runtime's type. Values that need
+/// it contain a clone: an uploaded file can be read and closed in any task to which its handler
+/// moves it.
 #[derive(Clone)]
 pub struct BlockingPool(Arc<RunBlocking>);
 
@@ -139,7 +142,7 @@ type RunBlocking = dyn Fn(Box<dyn FnOnce() + Send>) -> Blocking<()> + Send + Syn
 
 impl BlockingPool {
     /// Creates a pool from this function. If the function cannot run the work, it drops the work
-    /// and returns an error; it is also called in destructors, so it must not panic.
+    /// and returns an error; it is also called in destructors and must not panic.
     #[must_use]
     pub fn new(run: impl Fn(Box<dyn FnOnce() + Send>) -> Blocking<()> + Send + Sync + 'static) -> Self {
         Self(Arc::new(run))
@@ -151,8 +154,8 @@ impl BlockingPool {
         Self::new(move |work| runtime.unblock(work))
     }
 
-    /// Runs work that may block and returns its result. Where the future is dropped, so is the
-    /// result.
+    /// Runs work that may block and returns its result. If the future is dropped, the result is
+    /// dropped, too.
     ///
     /// ```
     /// use httpants_driver::runtime::Runtime;
@@ -165,7 +168,7 @@ impl BlockingPool {
     /// ```
     ///
     /// # Errors
-    /// The error of the work; another one where the work panicked, or the pool dropped it
+    /// Returns the error of the work, or another one if the work panicked or the pool dropped it
     /// because the runtime has ended.
     pub fn run<T, W>(&self, work: W) -> Blocking<T>
     where
@@ -192,7 +195,8 @@ impl fmt::Debug for BlockingPool {
     }
 }
 
-/// A shareable [`Runtime::now`], which requests carry along.
+/// A [`Runtime::now`] that can be shared and does not name the runtime's type; each request has
+/// one.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Now + Send + Sync>);
 
@@ -235,15 +239,15 @@ pub trait Runtime: Clone + 'static {
     /// origin of the monotonic time.
     fn now(&self) -> Now;
 
-    /// Returns the time a moment after `earlier`; implementations may reuse its wall-clock time.
-    /// The default reads both clocks.
+    /// Returns the current time, which is shortly after `earlier`; implementations may reuse the
+    /// wall-clock time of `earlier`. The default reads both clocks.
     fn now_after(&self, earlier: Now) -> Now {
         let _ = earlier;
         self.now()
     }
 
-    /// Returns [`now`](Self::now) as a value, because this handle need not be `Send`: [`Clock::of`]
-    /// if it is.
+    /// Returns [`now`](Self::now) as a value that is `Send` even if this handle is not. If the
+    /// handle is `Send` and `Sync`, use [`Clock::of`].
     fn clock(&self) -> Clock;
 
     /// Creates a timer for a time on the monotonic clock of [`now`](Self::now).
@@ -270,10 +274,10 @@ pub trait Runtime: Clone + 'static {
 
     /// Reads bytes of the file at `offset` that are available without waiting, on the calling
     /// thread; returns their number, never 0. Returns `None` if there are none, and the driver then
-    /// uses [`unblock`](Self::unblock), which costs two thread switches and also detects the end
-    /// and errors.
+    /// uses [`unblock`](Self::unblock), which costs two thread switches and also detects errors and
+    /// the end of the file.
     ///
-    /// The default reads what Linux has in memory; on other systems it returns `None`.
+    /// The default reads from the page cache on Linux; on other systems it returns `None`.
     fn read_cached(&self, file: &std::fs::File, buffer: &mut [u8], offset: u64) -> Option<usize> {
         #[cfg(target_os = "linux")]
         return crate::page_cache::read_cached(file, buffer, offset);
@@ -284,12 +288,12 @@ pub trait Runtime: Clone + 'static {
         }
     }
 
-    /// Returns [`unblock`](Self::unblock) as a value, because this handle need not be `Send`:
-    /// [`BlockingPool::of`] if it is.
+    /// Returns [`unblock`](Self::unblock) as a value that is `Send` even if this handle is not. If
+    /// the handle is `Send` and `Sync`, use [`BlockingPool::of`].
     fn blocking_pool(&self) -> BlockingPool;
 
     /// Runs a future to completion on the calling thread, with a runtime that only this thread
-    /// drives: one worker of a server.
+    /// drives. Each worker of a server runs in one call.
     ///
     /// # Errors
     /// Returns the errors of starting the runtime.
@@ -318,8 +322,8 @@ pub fn sleep<R: Runtime>(runtime: &R, span: Duration) -> impl Future<Output = ()
     }
 }
 
-/// Returns the time for one read of a clock instead of two: the wall clock counts on from the last
-/// time that was read, and is read again once a second.
+/// Returns the current time, usually with one read of a clock instead of two: the wall-clock time
+/// is computed from its last reading, and read again once a second.
 pub(crate) fn read_clock<R: Runtime>(runtime: &R, last: Now) -> Now {
     let now = runtime.now_after(last);
     if now.mono.as_secs() == last.mono.as_secs() { now } else { runtime.now() }

@@ -1,4 +1,4 @@
-//! Tests of requests that are built instead of received.
+//! Tests of `RequestBuilder`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -115,7 +115,7 @@ fn responder_of_a_built_request_accepts_a_response() {
 }
 
 #[test]
-fn https_url_has_the_host_and_the_port_that_is_asked_for() {
+fn https_url_has_the_host_and_the_given_port() {
     let of = |host: &str, target: &str, method: &str| {
         Request::builder().method(method).target(target).header("Host", host).build().unwrap()
     };

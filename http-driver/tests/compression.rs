@@ -23,7 +23,7 @@ use httpants_testkit::memory::{Client, Memory};
 
 const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
 
-/// A response as it was received.
+/// A received response.
 struct Got {
     head: String,
     body: Vec<u8>,
@@ -55,7 +55,8 @@ fn decoder(coding: &str) -> Box<dyn DecodeV2> {
     }
 }
 
-/// Decodes all that can be decoded of these bytes; returns whether the content ends with them.
+/// Decodes these bytes as far as possible; returns the decoded bytes, and whether the content has
+/// ended.
 fn decode_piece(decoder: &mut dyn DecodeV2, bytes: &[u8]) -> (Vec<u8>, bool) {
     let (mut input, mut decoded) = (PartialBuffer::new(bytes), Vec::new());
     loop {
@@ -65,7 +66,7 @@ fn decode_piece(decoder: &mut dyn DecodeV2, bytes: &[u8]) -> (Vec<u8>, bool) {
         let count = output.written_len();
         decoded.extend_from_slice(&room[..count]);
         if ended || input.unwritten().is_empty() && count < room.len() {
-            assert!(input.unwritten().is_empty(), "bytes behind the end");
+            assert!(input.unwritten().is_empty(), "bytes after the end");
             return (decoded, ended);
         }
     }
@@ -77,7 +78,7 @@ fn decode(coding: &str, bytes: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Removes the framing of chunks; whether the last one is there.
+/// Removes chunk framing; returns the content, and whether the last chunk was received.
 fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     while let Some(at) = rest.windows(2).position(|window| window == b"\r\n") {
@@ -118,7 +119,7 @@ impl World {
         client
     }
 
-    /// A request, and its whole response.
+    /// Sends a request; returns its whole response.
     fn ask(&self, method: &str, fields: &str) -> Got {
         let received = self.send(method, fields).take_received();
         let at = received.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
@@ -187,7 +188,7 @@ fn nothing_is_compressed_by_default() {
 }
 
 #[test]
-fn responses_that_must_stay_as_they_are() {
+fn ineligible_responses_are_not_compressed() {
     type Make = fn() -> Response;
     let cases: [(&str, Make); 23] = [
         ("small", || Response::text("x".repeat(1023))),
@@ -256,7 +257,8 @@ fn head_has_the_fields_of_get() {
         let (get, head) = (world.ask("GET", &accept(coding)), world.ask("HEAD", &accept(coding)));
         assert_eq!((get.head, head.body), (head.head, vec![]));
     }
-    // A length without a body, as of a handler that knows HEAD: that of the coded body is unknown.
+    // A Content-Length without a body, as from a handler that handles HEAD: the length of the coded
+    // body is unknown.
     let world = World::new(Some(Compression::default()), |_| Response::text("").with_header("Content-Length", "5000"));
     let head = world.ask("HEAD", &accept("gzip"));
     assert_eq!((head.field("Content-Encoding"), head.field("Content-Length")), (Some("gzip"), None));
@@ -277,7 +279,7 @@ fn not_modified_confirms_the_tag_that_the_client_has() {
         let got = world.ask("GET", &format!("If-None-Match: {known}\r\n"));
         assert_eq!((got.field("ETag"), got.field("Vary")), (Some(tag), vary), "{known}");
     }
-    // Without a tag, and with the fields that RFC 9110 section 15.4.5 lists.
+    // Without an entity tag, and with the fields that RFC 9110 section 15.4.5 lists.
     let listed = "Cache-Control: max-age=5\r\nContent-Location: /a\r\nExpires: 0\r\nVary: Accept\r\n";
     let world = World::new(Some(Compression::default()), |_| {
         let response = Response::text(text()).with_status(304).with_header("Cache-Control", "max-age=5");
@@ -359,7 +361,7 @@ fn bodies_of_another_length_than_announced_are_not_completed() {
     assert!(world.ask("GET", &accept("gzip")).head.starts_with("HTTP/1.1 500 "));
 }
 
-/// Events that the test gives.
+/// A stream of events that the test provides.
 #[derive(Clone, Default)]
 struct Source(Arc<Mutex<(Vec<Event>, Option<Waker>)>>);
 
@@ -401,7 +403,7 @@ fn each_event_and_comment_can_be_decoded_when_it_arrives() {
     }
 }
 
-/// Here the turn of a stream ends before it would without compression.
+/// With compression, the turn of a stream ends earlier.
 #[test]
 fn shutdown_ends_compressed_events_that_are_always_ready() {
     let (source, memory) = (Source::default(), Memory::new());

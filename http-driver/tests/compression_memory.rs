@@ -2,7 +2,7 @@
 //! process, because it measures the process.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,20 +13,20 @@ use httpants_driver::{Compression, CompressionLevel, Event, Request, Response, S
 use httpants_testkit::memory::Memory;
 
 const STREAMS: u64 = 4;
-/// What the documentation of `Compression` says of server-sent events.
+/// The limit for server-sent events in the documentation of `Compression`.
 const EVENTS_ALLOWED: u64 = 1 << 20;
-/// What the documentation of `Compression` says, and what one of the stream itself may take.
+/// The limits in the documentation of `Compression`.
 const ALLOWED: [(CompressionLevel, u64); 3] =
     [(CompressionLevel::Fastest, 3 << 20), (CompressionLevel::Default, 3 << 20), (CompressionLevel::Best, 8 << 20)];
 
-/// Returns the memory of the process in bytes.
+/// Returns the resident memory of the process in bytes.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// Some pieces of text, and then none for ever.
+/// A stream that yields some pieces of text and then waits forever.
 struct Pieces(u32);
 
 impl Stream for Pieces {
@@ -45,7 +45,7 @@ fn respond(lasts: bool) -> Response {
         .with_header("Content-Type", if lasts { "text/event-stream" } else { "text/plain" })
 }
 
-/// Some events, and then none for ever.
+/// A stream that yields some events and then waits forever.
 struct Events(u32);
 
 impl Stream for Events {
@@ -63,7 +63,7 @@ fn stream_that_is_compressed_takes_bounded_memory() {
     for (level, allowed) in ALLOWED {
         for coding in ["zstd", "br", "gzip"] {
             assert_memory(level, coding, false, allowed);
-            // Events last: many of them must fit.
+            // Event streams last long, so the memory must suffice for many of them.
             assert_memory(level, coding, true, EVENTS_ALLOWED);
         }
     }

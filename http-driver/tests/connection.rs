@@ -1,6 +1,6 @@
 //! Tests of the connection task, in memory and in virtual time, with random faults from seeds.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

@@ -1,4 +1,4 @@
-//! Tests of coded requests, in memory.
+//! Tests of requests with a content coding, in memory.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ fn encode(coding: &str, content: &[u8]) -> Vec<u8> {
     output.written().to_vec()
 }
 
-/// Returns the fields that are left, and the body by each way to it.
+/// Returns the remaining fields, and the body as returned by each of its methods.
 async fn describe(mut request: Request) -> Result<Response, BodyError> {
     let fields = ["Content-Encoding", "Content-Length"].map(|name| request.headers().contains(name));
     assert_eq!(fields, [false; 2], "{:?}", request.headers());
@@ -74,7 +74,7 @@ impl World {
         Self { memory }
     }
 
-    /// Sends a request in pieces of this length; returns status, head and body of its response.
+    /// Sends a request in pieces of `step` bytes; returns status, head and body of its response.
     fn post(&self, path: &str, fields: &str, content: &[u8], step: usize) -> (u16, String, String) {
         let client = self.memory.connect();
         let length = content.len();
@@ -104,7 +104,7 @@ fn text() -> String {
 }
 
 #[test]
-fn coded_requests_are_decoded_however_they_are_read() {
+fn coded_requests_are_decoded_by_every_way_to_read() {
     let world = World::new(Decompression::default(), 10 << 20);
     for coding in CODINGS {
         let content = encode(coding, text().as_bytes());
@@ -127,7 +127,7 @@ fn coded_requests_are_decoded_however_they_are_read() {
 }
 
 #[test]
-fn the_end_of_a_coding_may_arrive_behind_a_full_piece() {
+fn coding_may_end_after_a_full_piece() {
     let world = World::new(Decompression::default(), 10 << 20);
     for coding in CODINGS {
         for size in [16_384, 32_768] {
@@ -144,7 +144,7 @@ fn the_end_of_a_coding_may_arrive_behind_a_full_piece() {
 }
 
 #[test]
-fn request_without_a_body_is_left_as_it_is() {
+fn request_without_a_body_is_not_changed() {
     let memory = Memory::new();
     let handler =
         async |request: Request| Response::text(request.headers().text("content-encoding").unwrap().to_owned());
@@ -174,7 +174,7 @@ fn coded_forms_and_json_are_parsed() {
             let (status, _, body) = world.post(path, &fields, &encode(coding, content.as_bytes()), 7);
             assert_eq!((status, &*body), (200, expected), "{coding} {content_type}");
         }
-        // More than a form may have in memory, once it is decoded.
+        // Larger than the memory limit of a form, after decoding.
         let fields = format!("Content-Type: application/x-www-form-urlencoded\r\n{}", coded(coding));
         assert_eq!(world.post("/form", &fields, &encode(coding, large.as_bytes()), 1 << 20).0, 413, "{coding}");
     }
@@ -214,7 +214,7 @@ fn other_codings_have_the_page_of_the_application() {
 }
 
 #[test]
-fn bodies_stay_as_they_are_by_default() {
+fn bodies_are_not_decoded_by_default() {
     let memory = Memory::new();
     memory.start(Server::with_runtime(memory.clone(), async |mut request: Request| {
         let coding = request.headers().text("content-encoding").unwrap_or("none").to_owned();
@@ -227,7 +227,7 @@ fn bodies_stay_as_they_are_by_default() {
 }
 
 #[test]
-fn truncated_or_damaged_bodies_and_bytes_behind_them_are_400() {
+fn invalid_coded_bodies_and_trailing_bytes_are_400() {
     let world = World::new(Decompression::default(), 10 << 20);
     for coding in CODINGS {
         let content = encode(coding, b"some content that is coded");
@@ -237,7 +237,7 @@ fn truncated_or_damaged_bodies_and_bytes_behind_them_are_400() {
             for length in 1..content.len() {
                 assert_eq!(world.status(&fields, &content[..length]), 400, "{coding}: the first {length} bytes");
             }
-            assert_eq!(world.status(&fields, &[&content[..], b"x"].concat()), 400, "{coding}: a byte behind it");
+            assert_eq!(world.status(&fields, &[&content[..], b"x"].concat()), 400, "{coding}: a byte after it");
             assert_eq!(world.status(&fields, b"this is not coded at all"), 400, "{coding}");
             // The next request is served: the body was received as a whole.
             let twice = world.status(&fields, &[&content[..], &content].concat());
@@ -279,11 +279,11 @@ fn decoded_bodies_have_a_limit_of_their_ratio() {
     }
 }
 
-/// Blocks without content cost a decoder that builds its tables for each of them a minute here, and this
-/// one a second or two.
+/// With such blocks, a decoder that builds its tables for each block would take a minute here; this
+/// one takes a second or two.
 #[test]
 fn blocks_without_content_do_not_occupy_the_thread() {
-    /// The length of the coded body. Eight such blocks are five bytes.
+    /// Length of the coded body in bytes. Eight empty blocks take five bytes.
     const LENGTH: usize = 2 << 20;
     let (sender, ended) = channel();
     std::thread::spawn(move || {

@@ -2,7 +2,7 @@
 //! process.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
 use compression_codecs::brotli::params::EncoderParams;
 use compression_codecs::core::Level;
@@ -11,10 +11,11 @@ use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder};
 use httpants_driver::{BodyError, BodyPolicy, Decompression, Request, Server};
 use httpants_testkit::memory::Memory;
 
-/// What a block of a bomb is decoded to.
+/// Decoded size of a block of a bomb, in bytes.
 const BLOCK: usize = 8 << 20;
 const DECODED: usize = 1 << 30;
-/// The window of brotli twice, while it grows, and buffers.
+/// Maximum memory in bytes: the window of brotli twice, because it is copied while it grows, and
+/// buffers.
 const ALLOWED: u64 = 48 << 20;
 
 /// Returns the peak memory of the process in bytes.
@@ -24,8 +25,8 @@ fn peak() -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// Codes a block of zeros again and again: each but the first one is the same, because it refers to the
-/// one before.
+/// Encodes a block of zeros repeatedly. All coded blocks except the first are equal, because each
+/// refers to the previous one.
 fn bomb(mut encoder: impl EncodeV2) -> Vec<u8> {
     let (zeros, mut room) = (vec![0; BLOCK], vec![0; 1 << 20]);
     let mut block = || {

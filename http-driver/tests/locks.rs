@@ -22,7 +22,7 @@ type End = &'static dyn Fn(&Handle, &Client);
 /// The number of calls of foreign code.
 type Count = Arc<AtomicUsize>;
 
-/// Uses its connection when it is dropped, and when it is woken.
+/// A value that uses its connection when it is dropped, and as a waker when it is woken.
 struct Probe(Mutex<Responder>, Count);
 
 impl Probe {
@@ -30,7 +30,7 @@ impl Probe {
         Self(Mutex::new(request.responder()), Arc::clone(count))
     }
 
-    /// Makes a call that takes the lock and is refused.
+    /// Makes a call that takes the lock and returns an error.
     fn touch(&self) {
         self.1.fetch_add(1, Ordering::Relaxed);
         assert!(self.0.lock().unwrap().send_status(0).is_err());
@@ -49,7 +49,7 @@ impl AsRef<[u8]> for Probe {
     }
 }
 
-/// Uses the connection, then wakes another waker.
+/// A waker that uses the connection, then wakes another waker.
 struct Waking(Probe, Waker);
 
 impl Wake for Waking {
@@ -92,7 +92,7 @@ async fn application(request: Request, count: Count) -> Result<Response, Misuse>
     }
 }
 
-/// Fails if it takes too long, as a deadlocked thread does.
+/// Runs a test on another thread; fails if it takes more than a minute, as in a deadlock.
 fn within_a_minute(run: impl FnOnce() + Send + 'static) {
     let (done, is_done) = mpsc::channel();
     let running = thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The behaviour suite on the runtime of `examples/polled`, and the guide that quotes it.
+//! The behaviour suite on the runtime of `examples/polled`, and a test of the guide that quotes it.
 
 #[path = "../examples/polled/runtime.rs"]
 mod runtime;

@@ -2,7 +2,7 @@
 //! process.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
 use httpants_driver::protocol::forms;
 use httpants_driver::{BodyPolicy, Request, Server};
@@ -11,7 +11,7 @@ use httpants_testkit::memory::Memory;
 const HEAD: &[u8] = b"--b\r\nContent-Disposition: form-data; name=f; filename=x\r\n\r\n";
 const TAIL: &[u8] = b"\r\n--b--\r\n";
 const LENGTH: usize = 96 << 20;
-/// Two batches, buffers, and the test's own memory.
+/// Maximum memory in bytes: two batches, buffers, and the memory of the test itself.
 const ALLOWED: u64 = 4 << 20;
 
 /// Returns the peak memory of the process in bytes.

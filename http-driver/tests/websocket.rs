@@ -11,12 +11,12 @@ use httpants_testkit::memory::Memory;
 
 const HANDSHAKE: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-/// The beginning of a text, and a further fragment without content, both masked with zeros.
+/// The first and a further frame of a fragmented text message without content, masked with zeros.
 const BEGIN: [u8; 6] = [0x01, 0x80, 0, 0, 0, 0];
 const FURTHER: [u8; 6] = [0x00, 0x80, 0, 0, 0, 0];
 
 #[test]
-fn fragments_without_content_leave_other_tasks_their_turn() {
+fn empty_fragments_do_not_starve_other_tasks() {
     let memory = Memory::new();
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);

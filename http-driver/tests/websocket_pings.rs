@@ -22,7 +22,7 @@ fn seconds(count: u64) -> Duration {
 struct World {
     memory: Memory,
     handle: Handle,
-    /// What handlers have read, or how it ended.
+    /// The messages that handlers have read, or the errors with which reading ended.
     read: Arc<Mutex<Vec<String>>>,
 }
 
@@ -94,7 +94,7 @@ fn client_that_responds_to_pings_stays() {
         world.send(&client, PONG);
     }
     assert!(world.read().is_empty() && !client.is_ended());
-    // A pong that was not asked for is the handler's.
+    // An unsolicited pong is passed on to the handler.
     world.send(&client, PONG);
     assert_eq!(world.read(), ["Pong(b\"\")"]);
 }
@@ -111,7 +111,7 @@ fn client_that_does_not_respond_is_dropped() {
         assert_eq!(client.take_received(), PING);
         assert!(client.is_closed());
     }
-    // The handler that waits for something else is dropped a second later.
+    // A handler that waits for something else is dropped a second later.
     assert_eq!(world.handle.connections(), 2);
     world.memory.advance(seconds(1));
     assert_eq!(world.handle.connections(), 1);
@@ -120,18 +120,18 @@ fn client_that_does_not_respond_is_dropped() {
 }
 
 #[test]
-fn anything_that_is_received_is_a_sign_of_life() {
+fn any_received_bytes_prevent_the_ping_timeout() {
     let world = World::new();
     let (whole, part, deaf) = (world.open("/default"), world.open("/default"), world.open("/deaf"));
     world.memory.advance(seconds(20));
     for _ in 0..5 {
         world.memory.advance(seconds(10));
-        // A message, a part of one, and messages that are not read.
+        // A message, a part of a message, and messages that are not read.
         world.send(&whole, b"\x81\x81\0\0\0\0a");
         world.send(&part, b"\x01\x81\0\0\0\0b");
         deaf.send(&b"\x81\x81\0\0\0\0c".repeat(100));
         world.memory.run();
-        // A part of a frame alone.
+        // Only a part of a frame.
         world.send(&part, b"\x80");
         world.memory.advance(seconds(20));
         assert!(!whole.is_closed() && !part.is_closed() && !deaf.is_closed());
@@ -141,7 +141,7 @@ fn anything_that_is_received_is_a_sign_of_life() {
 }
 
 #[test]
-fn deaf_handler_does_not_drop_a_client_that_responds() {
+fn handler_that_does_not_read_keeps_a_responsive_client() {
     let world = World::new();
     let client = world.open("/deaf");
     for _ in 0..20 {

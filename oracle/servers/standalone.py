@@ -1,4 +1,4 @@
-"""Servers of Python that have their own interface: standalone.py NAME PORT."""
+"""Python servers with their own interfaces: standalone.py NAME PORT."""
 
 import sys
 

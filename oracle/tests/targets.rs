@@ -1,4 +1,4 @@
-//! Tests of the servers for HTTP Garden and Http11Probe, as these use them, and of the comparison.
+//! Tests of the servers for HTTP Garden and Http11Probe, and of the comparison with other servers.
 
 // A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -19,7 +19,7 @@ struct Server {
 }
 
 impl Server {
-    /// Starts it on a port of the system's choice, which it prints.
+    /// Starts a program on a port that the system chooses; the program prints the port.
     fn start(program: &str) -> Self {
         let mut child = Command::new(program).arg("0").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -90,11 +90,11 @@ fn probe_has_the_endpoints_of_http11probe() {
     }
 }
 
-/// With this package alone, the server has no features: bodies of any type are buffered as they are.
+/// In this package the server has no features, so bodies of any type are buffered unparsed.
 #[test]
 fn probe_returns_large_bodies_and_those_of_forms() {
     let server = Server::start(env!("CARGO_BIN_EXE_probe"));
-    // The larger one goes through a temporary file.
+    // The larger body is stored in a temporary file.
     let large = "0123456789abcdef".repeat(20 << 10);
     for (content_type, body) in [("text/plain", &*large), ("application/x-www-form-urlencoded", "a=1&b=%20")] {
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: {content_type}\r\n");
@@ -104,7 +104,7 @@ fn probe_returns_large_bodies_and_those_of_forms() {
     }
 }
 
-/// The tables are written for each server, and the verdicts of this one are those of the corpus.
+/// A table is written for each server, and the verdicts of this server are those of the corpus.
 #[test]
 #[ignore = "runs Python, nginx and Node.js"]
 fn a_sample_is_compared() {

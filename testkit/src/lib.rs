@@ -3,12 +3,15 @@
 //! | module | for | what it does |
 //! |---|---|---|
 //! | [`TestServer`] | applications | sends requests to a server without sockets, on the clock of its runtime |
-//! | [`memory`] | applications | runs a server without sockets, on a clock that the test moves |
+//! | [`memory`] | applications | runs a server without sockets, on a virtual clock that the test
+//! advances |
 //! | [`conformance`] | authors of runtimes | checks a runtime by more than eighty test cases |
-//! | [`simulation`] | authors of runtimes and of servers over the core | runs random scenarios that a seed repeats |
+//! | [`simulation`] | authors of runtimes and of servers over the core | runs random scenarios that
+//! can be repeated by their seed |
 //!
-//! [`conformance`] and [`simulation`] are features of the same names, which are defaults. Applications
-//! reach the others as the module `testing` of their adapter, with its feature `testing`:
+//! [`conformance`] and [`simulation`] are features with the same names, which are enabled by
+//! default. Applications use the other modules as `testing` of their adapter, with its feature
+//! `testing`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -55,8 +58,9 @@
 //!
 //! # Testing a runtime
 //!
-//! One line makes a `#[test]` of each case: see [`conformance`]. The guide
-//! `docs/custom-runtime.md` in the repository goes from an empty crate to a runtime that passes.
+//! One line creates a `#[test]` for each case: see [`conformance`]. The guide
+//! `docs/custom-runtime.md` in the repository describes the steps from an empty crate to a runtime
+//! that passes.
 //!
 //! # Testing a server over the core
 //!
@@ -76,7 +80,7 @@ pub use test_server::{
     InProcess, InProcessListener, Task, TestConnection, TestError, TestRequest, TestRuntime, TestServer, Trailers,
 };
 
-/// The README's example compiles and runs.
+/// Compiles and runs the example of this crate's README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -21,7 +21,8 @@ const SEEDS: u64 = 400;
 #[test]
 fn server_without_the_driver_keeps_every_rule() {
     let simulator = Simulator::new().unwrap();
-    // The fault found last drops a connection so that its response looks complete.
+    // With the seed that finds the last fault: a connection is dropped so that its response looks
+    // complete.
     let outcomes: Vec<Outcome> = (0..SEEDS)
         .chain([2_321])
         .map(|seed| {
@@ -44,7 +45,7 @@ fn the_same_seed_is_the_same_scenario() {
     }
 }
 
-/// A mistake of a loop.
+/// A mistake in the loop of a server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     /// Treats the bytes offered to a socket as sent.
@@ -166,7 +167,7 @@ impl Socket for FaultySocket {
     }
 }
 
-/// Returns the first rule broken, starting from this seed.
+/// Returns the first violated rule, in the order of these seeds.
 fn found(fault: Fault, seeds: Range<u64>) -> Option<Violation> {
     let simulator = Simulator::new().unwrap();
     let run = |seed| simulator.run_with(seed, |scene| Faulty { scene: *scene, server: Server::new(scene), fault });
@@ -185,7 +186,7 @@ fn faults_are_found() {
         (Fault::WakesLate, "the idle timer after 76s"),
         (Fault::LoopsForNothing, "turns at one moment"),
         (Fault::Ticks, "times awake while nothing happened"),
-        (Fault::ForgetsConnectionsAtShutdown, "after the time to finish"),
+        (Fault::ForgetsConnectionsAtShutdown, "after the grace period"),
         (Fault::LeaksConnections, "its connection was never closed"),
         (Fault::ClosesAtOnce, "the accept timer after 0ns"),
         (Fault::LeavesHalfClosedClients, "no response"),

@@ -1,6 +1,6 @@
 //! Tests of a custom runtime in the simulation: its transport has its own buffers, as
-//! `docs/custom-runtime.md` describes for completion-based kernels. Unchanged, and with faults that
-//! must be found.
+//! `docs/custom-runtime.md` describes for completion-based interfaces. Tested unchanged, and with
+//! faults that must be found.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -55,7 +55,8 @@ impl Completing {
     }
 }
 
-/// Returns the context of a socket that wakes its task, or does not.
+/// Returns the context of the task, or one without effect, for a socket that does not wake its
+/// task.
 fn wakes_if<'a>(context: &'a Context<'_>, wakes: bool) -> Context<'a> {
     Context::from_waker(if wakes { context.waker() } else { Waker::noop() })
 }
@@ -117,7 +118,7 @@ impl Listener for Accepts {
     }
 }
 
-/// A runtime that replaces only the transport of the one below.
+/// A runtime that replaces only the transport of another one.
 #[derive(Clone)]
 struct Completion {
     memory: Memory,
@@ -193,11 +194,11 @@ fn completion_transport_keeps_every_rule() {
 fn faults_are_found() {
     let simulator = Simulator::new().unwrap();
     for (fault, what) in [
-        (Fault::FlushesNothing, "the response breaks off"),
+        (Fault::FlushesNothing, "the response is incomplete"),
         (Fault::ShutsDownEarly, "bytes came back in another protocol"),
-        (Fault::OverwritesTheBuffer, "bytes came back altered"),
+        (Fault::OverwritesTheBuffer, "bytes of another protocol were altered"),
         (Fault::LosesTheReader, "408 instead of 200"),
-        (Fault::LosesTheWriter, "the response breaks off"),
+        (Fault::LosesTheWriter, "the response is incomplete"),
         (Fault::Spins, "turns at one moment"),
     ] {
         let violation = (0..400).find_map(|seed| run(&simulator, seed, fault).err());

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: the demo, and clients that check every response."""
+"""Functions that the scripts of this folder share: the demo, and clients that check every response."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def build():
 
 
 def all_descriptors():
-    """Raises the limit of descriptors, which children inherit."""
+    """Raises the limit of descriptors, which child processes inherit."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -39,7 +39,7 @@ def reserve_port():
 
 
 class Demo:
-    """A running demo on this port; 0 is any."""
+    """A running demo on this port; 0 selects a free one."""
 
     def __init__(self, program, runtime, port, *flags):
         command = [program, "--runtime", runtime, "--listen", f"127.0.0.1:{port}", *flags]
@@ -59,7 +59,7 @@ class Demo:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def stop(self, with_signal=signal.SIGTERM):
-        """Ends it and waits for that; the second status is expected of a drain."""
+        """Stops the demo and waits for its exit; the second exit status is also expected, after a drain."""
         self.process.send_signal(with_signal)
         code = self.process.wait(PATIENCE)
         self.process.stdout.close()

@@ -3,7 +3,7 @@
 
     tests/release/api.py                   # all libraries
     tests/release/api.py httpants-core     # some of them
-    UPDATE_API=1 tests/release/api.py      # writes the lists anew
+    UPDATE_API=1 tests/release/api.py      # writes the lists again
 
 Needs a nightly toolchain, and cargo-public-api of a version that reads its output. The lists have all
 features; without implementations of auto traits and for all types, and without the methods of common traits.
@@ -22,11 +22,11 @@ VERSION = "0.52.0"
 COMMON = re.compile(
     r"pub fn \S+::(fmt|clone|eq|hash|cmp|partial_cmp|drop)\(&.*|impl.* core::marker::StructuralPartialEq for .*"
 )
-"""What the line of the implementation says already."""
+"""Items that are left out, because the line of the implementation implies them."""
 
 
 def listed(package: Package) -> str:
-    """Returns the public API, one item on each line."""
+    """Returns the public API, one item per line."""
     command = ["cargo", "+nightly", "public-api", "-ss", "--color=never", "--package", package.name]
     if package.features:
         command += ["--features", ",".join(package.features)]
@@ -35,7 +35,7 @@ def listed(package: Package) -> str:
     is_repeated = False
     for item in items:
         if item.startswith("pub mod "):
-            # The driver exports this module at its root, too.
+            # The driver also exports this module at its root.
             is_repeated = "::application" in item
         if not is_repeated and not COMMON.fullmatch(item):
             lines.append(f"{item}\n")

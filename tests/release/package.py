@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the packages for the registry and checks what they contain.
+"""Creates the packages for the registry and checks their contents.
 
     tests/release/package.py             # seconds: what CI does
     tests/release/package.py --verify    # builds each of them from its package: minutes
@@ -21,15 +21,15 @@ EXPECTED = re.compile(
     r"Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json|README\.md|LICENSE-\w+"
     r"|(src|tests|examples)/.+\.(rs|txt)|clippy\.toml|cases\.json|dictionaries/\w+\.dict"
 )
-"""What a package may contain; anything else is there by mistake."""
+"""The files that a package may contain."""
 DESCRIBED = ["description", "license", "readme", "documentation", "keywords", "categories", "rust_version"]
 KIB = 1024
 LIMIT = 512 * KIB
-"""Of a compressed package. The registry accepts 10 MiB."""
+"""Maximum size of a compressed package in bytes. The registry accepts 10 MiB."""
 
 
 def problems(package: Package) -> list[str]:
-    """Checks the package that Cargo has made."""
+    """Checks the package that Cargo has created."""
     name = f"{package.name}-{package.version}"
     archive = TARGET / "package" / f"{name}.crate"
     found = [f"no {field} in Cargo.toml" for field in DESCRIBED if not package.manifest[field]]
@@ -43,7 +43,7 @@ def problems(package: Package) -> list[str]:
             files[path] = content.extractfile(member).read()
     found += [f"no {path}" for path in sorted(REQUIRED - files.keys())]
     found += [f"unexpected file {path}" for path in sorted(files) if not EXPECTED.fullmatch(path)]
-    # They are links in the repository, which not every checkout has.
+    # They are symbolic links in the repository, which not every checkout supports.
     for path in LICENSES:
         if path in files and files[path] != (ROOT / path).read_bytes():
             found.append(f"{path} differs from that of the repository")
@@ -73,7 +73,7 @@ def main() -> None:
         sys.exit("usage: tests/release/package.py [--verify]")
     packages = published()
     selected = [argument for package in packages for argument in ("--package", package.name)]
-    # Changes that are not committed are of no interest here: `cargo publish` refuses them.
+    # Uncommitted changes need no check here: `cargo publish` refuses them.
     command = ["cargo", "package", "--locked", "--allow-dirty", "--quiet", *selected]
     if not arguments:
         command.append("--no-verify")

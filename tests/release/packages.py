@@ -1,4 +1,4 @@
-"""The packages that are published, in the order in which that is possible."""
+"""The published packages, in an order in which each follows its dependencies."""
 
 import json
 import os
@@ -17,7 +17,7 @@ class Package:
     name: str
     version: str
     manifest: dict
-    """As `cargo metadata` has it."""
+    """The package in the output of `cargo metadata`."""
     needs: set[str]
     """The packages of this workspace that must be published before it."""
 
@@ -27,7 +27,7 @@ class Package:
 
     @property
     def features(self) -> list[str]:
-        """Those that docs.rs shows: all, without different ways to the same API."""
+        """The features that docs.rs documents: all, except alternatives for the same API."""
         documented = ((self.manifest["metadata"] or {}).get("docs") or {}).get("rs") or {}
         if documented.get("all-features"):
             return sorted(self.manifest["features"])
@@ -35,15 +35,15 @@ class Package:
 
 
 def published() -> list[Package]:
-    """Returns the packages without `publish = false`. Exits if one needs another that is not published, or
-    if they need each other."""
+    """Returns the packages without `publish = false`. Exits if one depends on another that is not published, or
+    if they depend on each other."""
     command = ["cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"]
     members = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)["packages"]
     packages = {}
     for member in members:
         if member["publish"] == []:
             continue
-        # A dependency of tests without a version is left out of the package.
+        # A dev-dependency without a version is left out of the package.
         needs = {
             dependency["name"]
             for dependency in member["dependencies"]

@@ -15,7 +15,7 @@ from packages import ROOT, Package, published
 
 
 def check(package: Package, commit: str) -> bool:
-    """Prints the breaking changes; returns whether there are none."""
+    """Prints the breaking changes; returns true if there are none."""
     command = ["cargo", "semver-checks", "--baseline-rev", commit, "--package", package.name]
     command += ["--only-explicit-features"]
     for feature in package.features:

@@ -147,7 +147,7 @@ enum Waits {
 
 impl App {
     /// Creates an application that carries out this script for each request. Requests for `/front`
-    /// and `/behind`, which surround a fixture, get the default.
+    /// and `/behind`, which are sent before and after a fixture, get the default.
     #[must_use]
     pub fn new(script: Script) -> Self {
         Self { script, current: None }
@@ -275,7 +275,7 @@ impl Current {
         }
     }
 
-    /// Asks once for a body that the client holds back.
+    /// Sends `100 Continue` once, if the client waits for it.
     fn proceed(&mut self, connection: &mut Connection, log: &mut Log) {
         if std::mem::take(&mut self.expects_continue)
             && let Err(misuse) = connection.send_continue(self.id)

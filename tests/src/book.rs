@@ -1,7 +1,7 @@
-//! The programs in the book (`docs`) and in the README, which `cargo test --doc` compiles, and runs where
-//! they end.
+//! The programs in the book (`docs`) and in the README. `cargo test --doc` compiles them, and runs
+//! those that end.
 
-/// Includes a page for each name.
+/// Includes a page per name.
 macro_rules! pages {
     ($($name:ident $path:literal,)*) => {
         $(

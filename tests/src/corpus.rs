@@ -7,23 +7,23 @@ use crate::app::{self, Instruction};
 use crate::steps::Step;
 use crate::{Fixture, fixture};
 
-/// One input, and its expected results.
+/// An input, and its expected results.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// The file, the heading, and the index among the heading's inputs.
     pub name: String,
     /// The bytes that the client sends.
     pub bytes: Vec<u8>,
-    /// The application reads the body before it responds.
+    /// True if the application reads the body before it responds.
     pub reads: bool,
     /// The bytes of this server's response, with the harness's date.
     pub response: Vec<u8>,
-    /// The events that the application sees.
+    /// The expected events of the application.
     pub events: Vec<String>,
 }
 
-/// Returns all inputs that consist of bytes only, for an application that responds with 200 whether
-/// or not it has read the body. Only inputs with their own application are missing.
+/// Returns all inputs that consist only of bytes, for an application that responds with 200, with
+/// or without reading the body. Only inputs with their own application are left out.
 ///
 /// # Errors
 /// Returns errors of reading and of parsing the files.

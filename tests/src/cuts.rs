@@ -1,6 +1,6 @@
 //! Splitting of a peer's bytes into packets.
 
-/// A generator of numbers that are the same in every run (SplitMix64).
+/// A deterministic random number generator (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Numbers(u64);
 
@@ -21,13 +21,13 @@ impl Numbers {
     }
 }
 
-/// Inputs over this size are split only around the positions where they change, because a run takes
-/// as long as the input.
+/// Inputs over this size are split only around the positions where they change, because the time of
+/// a run grows with the input.
 const LONG: usize = 2048;
-/// Inputs under the first size are split at every pair of positions, under the second at every pair
-/// of nearby positions.
+/// Inputs under the first size are split at every pair of positions, those under the second size at
+/// every pair of nearby positions.
 const PAIRS: (usize, usize) = (64, 300);
-/// The distance of nearby positions.
+/// Maximum distance of nearby positions.
 const NEAR: usize = 8;
 
 /// Returns the splits of an input, each an ascending list of offsets: none, everywhere, at each
@@ -59,7 +59,7 @@ pub fn all(bytes: &[u8], pairs: bool) -> Vec<Vec<usize>> {
     ways
 }
 
-/// Iterates over every pair of positions of a short input; over none of a longer one.
+/// Iterates over every pair of positions of a short input; empty for a longer one.
 pub fn every_pair(bytes: &[u8]) -> impl Iterator<Item = [usize; 2]> {
     let end = if bytes.len() < PAIRS.1 { bytes.len() } else { 0 };
     (1..end).flat_map(move |first| (first + 1..end).map(move |second| [first, second]))

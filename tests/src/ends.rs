@@ -1,9 +1,9 @@
-//! The ends of responses, as reported and as the peer sees them.
+//! Comparison of the reported ends of responses with the bytes that the peer received.
 
 use http::Method;
 use httpants_core::{CloseReason, RequestHead, RequestId, ResponseStats};
 
-/// The reports of one exchange.
+/// The reported ends of one exchange.
 #[derive(Debug, Default)]
 pub struct Ends {
     requests: Vec<(RequestId, Method)>,
@@ -45,8 +45,8 @@ impl Ends {
         self.announced = None;
     }
 
-    /// Compares the reports with each other and with the bytes that the peer got. If the exchange
-    /// is over, none may be missing.
+    /// Compares the reports with each other and with the bytes that the peer received. If the
+    /// exchange is over, no report may be missing.
     ///
     /// # Errors
     /// Returns the first difference.
@@ -77,7 +77,7 @@ impl Ends {
         Ok(())
     }
 
-    /// Compares one report with the bytes at the front; returns the bytes after the response.
+    /// Compares one report with the response at the start of the bytes; returns the bytes after it.
     fn check_response<'a>(&self, end: &ResponseStats, response: &'a [u8]) -> Result<&'a [u8], String> {
         let response = behind_interim(response);
         let Some(status) = end.status else {
@@ -115,7 +115,7 @@ impl Ends {
     }
 }
 
-/// A body at the front of the bytes sent.
+/// A body at the start of the bytes sent.
 struct Body {
     /// Its length without framing.
     bytes: u64,
@@ -161,7 +161,7 @@ impl Body {
     }
 }
 
-/// Returns the bytes behind the interim responses at the front; 101 is a final one.
+/// Returns the bytes after leading interim responses; 101 is a final one.
 fn behind_interim(mut response: &[u8]) -> &[u8] {
     while response.starts_with(b"HTTP/1.1 1")
         && !response.starts_with(b"HTTP/1.1 101")
@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the reports of a request for `/` that gets `hello`, and the bytes.
+    /// Returns the reports of a request for `/` whose response is `hello`, and the bytes.
     fn served() -> (Ends, Vec<u8>) {
         let now = Now::default();
         let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);

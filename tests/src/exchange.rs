@@ -15,12 +15,13 @@ use crate::expected::WALL;
 use crate::log::Log;
 use crate::steps::Step;
 
-/// How bytes pass between the transport and the connection; it must make no difference.
+/// The way in which bytes pass between the transport and the connection, which must not change the
+/// outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Bytes are pushed with `receive`, instead of read into `recv_buf`.
+    /// True if bytes are passed to `receive`, instead of read into `recv_buf`.
     pub push: bool,
-    /// The buffers are moved out of the connection while the transport uses them.
+    /// True if the buffers are moved out of the connection while the transport uses them.
     pub taken: bool,
     /// Number of bytes that the transport accepts at once.
     pub write: usize,
@@ -53,13 +54,13 @@ pub enum End {
 pub struct Outcome {
     /// The events, as text.
     pub events: Vec<String>,
-    /// The bytes that the peer got.
+    /// The bytes that the peer received.
     pub response: Vec<u8>,
     /// The state of the connection.
     pub end: End,
     /// The number of writes of the response.
     pub writes: usize,
-    /// The number of the peer's bytes that were never accepted.
+    /// The number of the peer's bytes that the connection never accepted.
     pub unread: usize,
     /// The report of a refused peer.
     pub refusal: Option<String>,
@@ -79,7 +80,7 @@ pub struct Exchange {
     now: Now,
     /// Bytes that the peer has sent and the connection has not accepted.
     socket: VecDeque<u8>,
-    /// The peer ended its stream, and whether that was reported.
+    /// `Some` if the peer ended its stream: true if that was reported.
     eof: Option<bool>,
     blocked: bool,
     response: Vec<u8>,
@@ -184,7 +185,7 @@ impl Exchange {
     pub fn wait(&mut self, time: Duration) {
         let end = self.now.after(time);
         while let Some(deadline) = self.connection.poll_timeout().filter(|deadline| deadline.at <= end.mono) {
-            // Slightly too early first: that must do nothing.
+            // First slightly before the deadline, which must have no effect.
             let early = deadline.at.saturating_sub(Duration::from_millis(1)).max(self.now.mono);
             self.advance(early);
             self.connection.handle_timeout(self.now);
@@ -208,7 +209,7 @@ impl Exchange {
         self.now = self.now.after(mono.saturating_sub(self.now.mono));
     }
 
-    /// Does everything that the caller of a connection does after an input.
+    /// Does the work of the caller of a connection after an input.
     fn turn(&mut self) {
         for _ in 0..MOST_TURNS {
             let received = self.receive();
@@ -227,7 +228,7 @@ impl Exchange {
         self.log.line("the connection is in an endless loop".into());
     }
 
-    /// Passes as many bytes to the connection as it accepts at once.
+    /// Passes bytes to the connection until it accepts no more.
     fn receive(&mut self) -> bool {
         if self.closed.is_some() || !self.connection.wants_recv() {
             return false;
@@ -296,7 +297,7 @@ impl Exchange {
         self.ends.request(request);
         self.log.request(request);
         self.app.request(request, &mut self.connection, &mut self.log);
-        // Complete, like one with a body at its end.
+        // The request is complete, like one with a body at its end.
         if !request.has_body() && !self.connection.response_state(request.id()).is_over() {
             self.end(&Headers::default());
         }
@@ -344,7 +345,8 @@ impl Exchange {
         sent
     }
 
-    /// Lets the peer see the end of the response and end its own stream; then nothing may be left.
+    /// Reports that the peer ended its stream after the end of the response; then nothing may be
+    /// left.
     #[must_use]
     pub fn finish(mut self) -> Outcome {
         if self.upgraded {
@@ -400,8 +402,7 @@ impl Exchange {
         }
     }
 
-    /// Returns whether no timer runs although the configuration has one for everything that a peer
-    /// can delay.
+    /// Returns whether no timer is running, although every timer for peers is enabled.
     fn is_untimed(&self) -> bool {
         let timeouts = &self.config.timeouts;
         let all = [timeouts.accept, timeouts.head, timeouts.idle, timeouts.body, timeouts.write, timeouts.linger];

@@ -10,7 +10,7 @@ use crate::{steps, text};
 /// RFC 9110's examples.
 pub const WALL: u64 = 784_111_777;
 
-/// A message of the application or a refusal, as expected on the wire.
+/// An expected response on the wire, of the application or a refusal.
 #[derive(Debug, Default)]
 struct Message {
     http_1_0: bool,
@@ -21,7 +21,7 @@ struct Message {
     content: Vec<u8>,
 }
 
-/// Returns the bytes of an response block.
+/// Returns the bytes of a response block.
 ///
 /// # Errors
 /// Returns an error with the line.

@@ -11,23 +11,23 @@ use crate::{expected, settings};
 /// One section of a fixture file.
 #[derive(Clone, Debug)]
 pub struct Fixture {
-    /// Its heading.
+    /// The text of its heading.
     pub title: String,
     /// The line of the heading, from 1.
     pub line: usize,
-    /// The rows of `docs/protocol.md` that it shows.
+    /// The rows of `docs/protocol.md` that the fixture tests.
     pub rows: Vec<String>,
-    /// The sources of such an input: advisories, sections of an RFC, titles of research.
+    /// The sources of the input: advisories, sections of an RFC, titles of research.
     pub sources: Vec<String>,
     /// The configuration.
     pub config: Arc<Config>,
-    /// It has its own settings.
+    /// True if the fixture has its own settings.
     pub configured: bool,
     /// The script of the application.
     pub script: Script,
     /// The expected number of writes when the whole input arrives at once.
     pub writes: Option<usize>,
-    /// Requests before and after would change it.
+    /// True if the fixture cannot be run with requests before and after it.
     pub alone: bool,
     /// The inputs; each must lead to the same events and the same response.
     pub inputs: Vec<Vec<Step>>,

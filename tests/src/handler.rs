@@ -32,7 +32,7 @@ enum Planned {
 }
 
 /// Returns the actions in the order in which a handler can carry them out; `None` if the script
-/// uses calls of the core that the driver makes itself or cannot make.
+/// uses calls of the core that only the driver makes, or that it does not offer.
 #[must_use]
 pub fn plan(script: &Script) -> Option<Plan> {
     let mut rest = script.as_slice();
@@ -72,7 +72,7 @@ pub fn plan(script: &Script) -> Option<Plan> {
     Some(plan)
 }
 
-/// Returns the pieces of a response, and the trailers of its end; no end if it is aborted.
+/// Returns the pieces of a response, and its trailers; without trailers if it is aborted.
 fn content(instructions: &[Instruction]) -> Option<(Vec<Bytes>, Option<FieldLines>)> {
     let (mut pieces, mut trailers) = (Vec::new(), FieldLines::new());
     for (at, instruction) in instructions.iter().enumerate() {
@@ -89,8 +89,8 @@ fn content(instructions: &[Instruction]) -> Option<(Vec<Bytes>, Option<FieldLine
 }
 
 impl Plan {
-    /// Returns the body policies that must make no difference: a response that does not wait for
-    /// the body is sent to a stream.
+    /// Returns the body policies that must lead to the same result. If the response does not wait
+    /// for the body, only streaming is possible.
     #[must_use]
     pub fn body_policies(&self) -> &'static [fn(&Self) -> BodyPolicy] {
         if self.reads { &[Self::streamed, Self::buffered] } else { &[Self::streamed] }
@@ -113,7 +113,7 @@ impl Plan {
     /// Returns the misuse for a script that cannot be carried out.
     pub async fn respond(self, mut request: Request) -> Result<Response, Misuse> {
         if self.reads && request.body_mut().bytes().await.is_err() {
-            // The peer got its response, or is gone.
+            // The peer received its response, or has disconnected.
             return pending().await;
         }
         let line = format!("{} {}", request.method(), request.target());
@@ -146,7 +146,8 @@ impl Plan {
     }
 }
 
-/// Closing with unread bytes would reset the connection, and the peer could lose its response.
+/// Reads to the end, because closing with unread bytes would reset the connection, and the peer
+/// could lose its response.
 async fn read_to_the_end(mut stream: Upgraded) {
     let mut buffer = [0; 1024];
     while let Ok(1..) = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer)).await {}

@@ -1,5 +1,5 @@
-//! The harness of the wire fixtures: a scripted peer, transport, clock and application, without IO,
-//! around one [`Connection`](httpants_core::Connection).
+//! The harness of the wire fixtures: a scripted peer, transport, clock and application for one
+//! [`Connection`](httpants_core::Connection), without IO.
 //!
 //! [`Fixture`] parses the Markdown of `tests/wire`; [`Exchange`] carries out a list of [`Step`]s
 //! and returns an [`Outcome`]: the events as text, and the response bytes. The same steps can be

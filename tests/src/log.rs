@@ -1,4 +1,4 @@
-//! What the application saw, as comparable text.
+//! The events of the application, as comparable text.
 
 use bytes::Bytes;
 use httpants_core::{CloseReason, Headers, Misuse, RequestHead};
@@ -13,7 +13,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Logs a request: its line, what its target changes, and its fields as sent.
+    /// Logs a request: its line, the properties that differ because of the form of its target, and
+    /// its fields as sent.
     pub fn request(&mut self, request: &RequestHead) {
         let (method, target) = (escape(request.method().as_str()), escape(request.target()));
         self.line(format!("request {method} {target} {}", request.protocol()));

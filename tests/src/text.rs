@@ -31,7 +31,7 @@ pub fn unescape(line: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Parses `"text"` or `"text" * number` at the front; returns the rest, too.
+/// Parses `"text"` or `"text" * number` at the start; returns the rest, too.
 ///
 /// # Errors
 /// Returns an error for malformed text.
@@ -50,7 +50,7 @@ pub fn repetition(text: &str) -> Result<(Vec<u8>, &str), String> {
     Ok((piece.repeat(times), tail))
 }
 
-/// Parses a quoted string at the front; returns the rest, too.
+/// Parses a quoted string at the start; returns the rest, too.
 ///
 /// # Errors
 /// Returns an error for malformed text.

@@ -1,4 +1,4 @@
-//! Fixtures over the transport of an adapter: the driver serves, and a client sends.
+//! Fixtures run over the transport of an adapter: the driver serves, and a client sends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{Exchange, Fixture, Style, text};
 pub struct Tally {
     /// The number of inputs sent, each in several ways.
     pub inputs: usize,
-    /// The reasons why inputs were not sent, with their numbers.
+    /// The reasons why inputs were not sent, with the number of inputs for each.
     pub skipped: BTreeMap<&'static str, usize>,
     /// Each failed fixture, with the first difference.
     pub failures: Vec<String>,
@@ -25,9 +25,9 @@ pub struct Tally {
 /// Longer inputs are split at random positions instead of everywhere.
 const LONG: usize = 300;
 
-/// Plays a fixture over the transport of this stage: whole, byte by byte, and split at random
-/// positions, to a server that streams bodies and to one that buffers them. Then the client ends
-/// its stream, and everything received must be the core's response to the same input.
+/// Runs a fixture over the transport of this stage: whole, byte by byte, and split at random
+/// positions, with a server that streams bodies and one that buffers them. Then the client ends its
+/// stream, and the received bytes must be the core's response to the same input.
 pub fn play<S: Stage>(fixture: &Fixture, tally: &mut Tally) {
     let Some(plan) = handler::plan(&fixture.script) else {
         *tally.skipped.entry("calls of the core that handlers cannot make").or_default() += fixture.inputs.len();
@@ -70,7 +70,7 @@ fn server<S: Stage>(
     stage.server(application).config(|settings| *settings = config).body_policy(move |_| policy(&chosen))
 }
 
-/// Returns all bytes that the client sends, if a client can cause what the fixture says.
+/// Returns all bytes that the client sends, or the reason why a client cannot cause these steps.
 fn bytes(steps: &[Step]) -> Result<Vec<u8>, &'static str> {
     let mut bytes = Vec::new();
     for (at, step) in steps.iter().enumerate() {
@@ -120,8 +120,8 @@ fn compare<S: Stage>(stage: &S, fixture: &Fixture, steps: &[Step], bytes: &[u8])
     Ok(())
 }
 
-/// Returns the splits: whole; byte by byte if short, otherwise at more positions; at three
-/// positions.
+/// Returns three splits: none; byte by byte for a short input, otherwise at many random positions;
+/// at three positions.
 fn ways(bytes: &[u8]) -> [Vec<usize>; 3] {
     let mut numbers = Numbers::new(bytes.len() as u64);
     let mut random = |count: usize| {
@@ -150,7 +150,7 @@ fn exchange(mut client: impl StageClient, bytes: &[u8], cuts: &[usize]) -> (Vec<
     }
 }
 
-/// The wall-clock time differs from the fixture's.
+/// Removes the Date fields, because the wall-clock time differs from the fixture's.
 fn without_dates(response: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"\r\nDate: ";
     let mut masked = response.to_vec();

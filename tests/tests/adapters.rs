@@ -1,4 +1,4 @@
-//! Test of what an adapter may contain: little code and no HTTP.
+//! Test that an adapter contains little code and no HTTP.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ fn lines(file: &Path) -> Vec<String> {
     code.map(str::to_owned).collect()
 }
 
-/// Returns those of the files in a folder that are not left out.
+/// Returns the code lines of the files in a folder, except those that are left out.
 fn code(folder: &str, left_out: &[&str]) -> Vec<String> {
     let files = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
     let files = files.filter(|file| !left_out.iter().any(|name| file.ends_with(name)));
@@ -28,7 +28,7 @@ fn code(folder: &str, left_out: &[&str]) -> Vec<String> {
 #[test]
 fn adapters_are_small_and_contain_no_http() {
     for adapter in ADAPTERS {
-        // What tests of applications need is no part of the server.
+        // Code for tests of applications is not part of the server.
         let server = code(adapter, &["tests.rs", "testing.rs"]).len();
         assert!((20..=350).contains(&server), "{adapter} has {server} lines of code");
         for line in &code(adapter, &["tests.rs"]) {

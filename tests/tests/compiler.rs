@@ -1,4 +1,5 @@
-//! A wrong handler is one error of the compiler, where the server gets it: what follows adds none.
+//! Test that a wrong handler is one compiler error, at the call that passes it to the server; later
+//! calls add no errors.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -6,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Items, the server, and what the error says; `None` for a handler that is right.
+/// The items, the expression of the server, and the text of the error; `None` for a valid handler.
 const CASES: &[(&str, &str, Option<&str>)] = &[
     ("async fn hello(_: Request) -> Response { Response::new(204) }", "Server::new(hello)", None),
     ("async fn hello(_: Arc<u8>, _: Request) -> u16 { 204 }", "Server::with_state(Arc::new(1), hello)", None),
@@ -36,14 +37,14 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
     ("", "Server::new(\"hello\")", Some("`&str` is not a handler")),
 ];
 
-/// The settings between the handler and the end, and both ends.
+/// The programs in which the server is tested: with settings, and with both ways to run it.
 const ENDS: [&str; 2] = [
     "fn main() -> std::io::Result<()> { SERVER.max_body_size(5).listen(\"127.0.0.1:0\").bind()?.run() }",
     "async fn serve() -> std::io::Result<()> { SERVER.listen(80).bind()?.serve().await }
      fn main() { fn send(_: impl Future + Send) {} send(serve()) }",
 ];
 
-/// Returns the last build of the adapter beside this test.
+/// Returns the most recent build of the adapter in the folder of this test.
 fn library(folder: &Path, adapter: &str) -> PathBuf {
     let builds = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|path| {
         let name = path.file_name().unwrap().to_string_lossy();

@@ -1,5 +1,5 @@
-//! Tests of limits on what a peer can make the server hold or read. All other limits have fixtures,
-//! at n and n + 1.
+//! Tests of limits on the bytes that a peer can make the server hold or read. All other limits have
+//! fixtures, at n and n + 1.
 
 // A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,7 +11,7 @@ use httpants_tests::{Exchange, Step, Style, app, settings};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Returns a connection that awaits the end of a refused peer.
+/// Returns a connection that waits for the end of a refused peer's stream.
 fn refused(linger: u64) -> Connection {
     let mut config = Config::default();
     config.limits.refusal_linger = linger;
@@ -29,8 +29,8 @@ fn refused(linger: u64) -> Connection {
     connection
 }
 
-/// Returns a connection that awaits the end of a peer that did not know that its request was the
-/// last.
+/// Returns a connection that waits for the end of the stream of a peer that did not know that its
+/// request was the last.
 fn responded(linger: u64) -> Connection {
     let mut config = Config::default();
     config.limits.linger = linger;
@@ -46,8 +46,8 @@ fn responded(linger: u64) -> Connection {
     connection
 }
 
-/// Sends bytes until no more are accepted; returns their number, and whether the socket is to be
-/// closed.
+/// Sends bytes until no more are accepted; returns their number, and the close that the connection
+/// requests.
 fn pour(connection: &mut Connection, total: usize, piece: usize) -> (usize, Option<Close>) {
     let bytes = vec![b'x'; piece];
     let mut taken = 0;
@@ -83,10 +83,10 @@ fn upload(chunk: usize, count: usize) -> (usize, bool) {
     (content, whole)
 }
 
-/// `chunk-small`. The size of chunks limits no upload.
+/// `chunk-small`. Small chunks do not limit the size of an upload.
 #[test]
 fn small_chunks_do_not_reduce_the_upload_size() {
-    // Pieces of a KiB, rows of a table, frames of audio, curl reading standard input, and single
+    // Chunks of 1 KiB, table rows, audio frames, chunks of curl reading standard input, and single
     // bytes.
     for (chunk, count) in [(1 << 10, 5 << 10), (60, 10_000), (320, 50_000), (65_524, 4_000), (1, 100_000)] {
         assert_eq!(upload(chunk, count), (chunk * count, true), "{count} chunks of {chunk} bytes");
@@ -133,8 +133,8 @@ fn uploads_in_flight_are_read_after_a_refusal() {
     }
 }
 
-/// A peer that pipelines and never reads makes the server hold `send_backlog` and one response, and
-/// no more requests than fit a receive buffer.
+/// For a peer that pipelines and never reads, the server holds at most `send_backlog` and one
+/// response, and the requests that fit into a receive buffer.
 #[test]
 fn unsent_responses_pause_reading() {
     let config = settings::parse("limits.send_backlog = 1000").unwrap();
@@ -198,7 +198,7 @@ fn trailers_fit_any_buffer_size() {
     }
 }
 
-/// A body that the application does not read is not received without limit.
+/// Only a bounded part of a body that the application does not read is received.
 #[test]
 fn unread_body_is_bounded() {
     let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), Now::default());

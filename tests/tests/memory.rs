@@ -1,5 +1,5 @@
-//! Tests that no input makes a connection take more memory than its limits allow: neither the core,
-//! over all fixtures and over random floods, nor the driver.
+//! Tests that no input makes the core use more memory for a connection than its limits allow, over
+//! all fixtures and random floods.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,8 +12,8 @@ use httpants_core::{Close, Config, Connection, ConnectionInfo, Event, Now, Trans
 use httpants_tests::cuts::Numbers;
 use httpants_tests::{Step, fixture, settings};
 
-/// Returns the most bytes that a connection with this configuration holds while these pieces
-/// arrive. The client reads its responses, or never does.
+/// Returns the maximum number of bytes that a connection with this configuration holds while these
+/// pieces arrive. With `reads`, the client reads its responses.
 fn peak(config: &Arc<Config>, pieces: &[&[u8]], reads: bool) -> usize {
     let now = Now::new(Duration::ZERO, UnixTime::from_secs(1));
     let held = measure(|| {
@@ -40,7 +40,7 @@ fn turn(connection: &mut Connection, now: Now, reads: bool) {
                 Event::End(id, _) => id,
                 _ => continue,
             };
-            // A tunnel refuses this, and stays without a response.
+            // For CONNECT this fails, and there is no response.
             let _ = connection.respond_with(id, &Default::default(), "Hello, World!");
         }
         let count = match connection.poll_transmit() {
@@ -105,13 +105,12 @@ const PIECES: [&[u8]; 18] = [
     b"Connection: keep-alive\r\n",
 ];
 
-/// Returns a valid beginning, followed by pieces that are likely to repeat.
+/// Returns random pieces, some of which are repeated many times.
 fn flood(numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < 300_000 {
         let piece = PIECES[numbers.below(PIECES.len())];
         let times = if numbers.below(3) == 0 { 1 + numbers.below(4000) } else { 1 };
-        // A repetition is likely to continue.
         (0..times).for_each(|_| bytes.extend_from_slice(piece));
     }
     bytes
@@ -144,7 +143,7 @@ fn floods_stay_within_the_memory_bound() {
     }
 }
 
-/// Returns floods that aim at each of the limits at once.
+/// Returns floods that reach each of the limits directly.
 fn aimed() -> Vec<Vec<u8>> {
     let get = PIECES[0];
     let field = [PIECES[6], PIECES[7], b"\r\n"].concat();

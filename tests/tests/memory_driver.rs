@@ -1,5 +1,5 @@
-//! Tests of the memory of one connection with its driver: the bound of the core, a little for the
-//! driver, and what the limits of forms allow for bodies.
+//! Tests of the memory of one connection with its driver: the limit of the core, a constant for the
+//! driver, and the limits of forms for bodies.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -18,7 +18,8 @@ const DRIVER: usize = 32 << 10;
 const PIECE: usize = 16 << 10;
 const PIPE: usize = 4 * PIECE;
 
-/// Returns the most heap bytes while a client does this, above those of an idle server.
+/// Returns the maximum number of heap bytes during the actions of a client, minus those of an idle
+/// server.
 fn peak(client: impl FnOnce(&Memory, Client)) -> usize {
     let memory = Memory::new();
     let directory = tempfile::tempdir().unwrap();
@@ -81,7 +82,8 @@ fn client_that_never_reads_stays_within_the_bound() {
     }
 }
 
-/// Returns the heap bytes that a request allocates once the first ones have filled the caches.
+/// Returns the number of heap bytes that a request allocates after the first requests have filled
+/// the caches.
 fn allocated_by(server: Server<Memory, impl httpants_driver::Handler>, memory: &Memory, request: &[u8]) -> u64 {
     const REQUESTS: u64 = 20;
     memory.start(server);
@@ -126,7 +128,8 @@ fn plain_request_allocates_nothing_but_what_the_test_receives() {
     assert!(allocated < 250, "{allocated} bytes");
 }
 
-/// The task and the test's own pipe; what the connection shares with its handlers serves others.
+/// An idle connection holds its task and the pipe of the test; the state that it shares with
+/// handlers is reused by others.
 #[test]
 fn idle_connections_hold_little_memory() {
     let mut clients = Vec::new();
@@ -147,7 +150,7 @@ fn idle_connections_hold_little_memory() {
     assert!(held < 1600, "{held} bytes");
 }
 
-/// Neither head nor body of the request, nor what was received behind them.
+/// It holds neither head nor body of the request, nor the bytes received after them.
 #[test]
 fn upgraded_streams_keep_no_buffer_of_their_connection() {
     const STREAMS: usize = 50;
@@ -174,7 +177,7 @@ fn upgraded_streams_keep_no_buffer_of_their_connection() {
             clients.push(client);
         }
     };
-    // The first ones fill the cache of buffers.
+    // The first connections fill the cache of buffers.
     open(70);
     let held = measure(|| open(STREAMS));
     let each = usize::try_from(held.bytes_current).unwrap() / STREAMS;
@@ -189,7 +192,7 @@ fn raw_bodies_stay_within_their_limits() {
     let whole = peak(|memory, client| {
         assert!(post(memory, &client, "/", "image/png", &content).ends_with("\r\n\r\n0"));
     });
-    // What stays in memory, and two batches.
+    // The part that stays in memory, and two batches.
     check("raw", whole, 3 * limits.memory as usize);
 }
 
@@ -198,9 +201,9 @@ fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
     [head.as_bytes(), content, b"\r\n"].concat()
 }
 
-/// Text is held by a buffer that doubles next to the previous one. Text that is not UTF-8 moves
-/// from the received and the decoded bytes into its own place; the replacement text is created only
-/// if the application asks for it.
+/// The buffer of text grows by doubling, and is copied from the previous one. Text that is not
+/// UTF-8 is stored as bytes; the text with replacement characters is created only if the
+/// application asks for it.
 #[test]
 fn forms_stay_within_their_limits() {
     let limits = forms::FormLimits::default();

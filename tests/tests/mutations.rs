@@ -1,5 +1,5 @@
 //! Tests of `tests/mutations`: each fault still applies, and its test exists. `tests/mutations.py`
-//! makes the faults.
+//! applies the faults.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -39,7 +39,8 @@ impl Fault {
         Self { title: title.to_owned(), file: field("file: "), caught_by: field("caught by: "), old, new }
     }
 
-    /// Returns whether the named test exists: as a function, or as a family of wire fixtures.
+    /// Returns whether the test named for the fault exists: as a function, or as a family of wire
+    /// fixtures.
     fn is_watched(&self) -> bool {
         let (suite, test) = self.caught_by.split_once(' ').unwrap();
         let (module, name) = test.rsplit_once("::").unwrap_or(("", test));

@@ -1,5 +1,6 @@
-//! `corpus/cases.json` has the published inputs of `tests/wire/smuggling`, with the verdict of the core
-//! on each, at every split. `WRITE_CORPUS=1 cargo test -p httpants-tests --test published` writes it.
+//! Tests of `corpus/cases.json`, which contains the published inputs of `tests/wire/smuggling` with
+//! the verdict of the core on each, at every split. `WRITE_CORPUS=1 cargo test -p httpants-tests
+//! --test published` writes it.
 
 // A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -35,7 +36,7 @@ fn inputs() -> Vec<(String, String, Fixture, Vec<u8>)> {
             for steps in &fixture.inputs {
                 let bytes =
                     steps.iter().flat_map(|step| if let Step::Bytes(bytes) = step { bytes.clone() } else { vec![] });
-                // Different titles may consist of the same words.
+                // Different titles may have the same slug.
                 let count = counts.entry(slug(&fixture.title)).and_modify(|count| *count += 1).or_insert(1);
                 let id = format!("{family}/{}/{count}", slug(&fixture.title));
                 inputs.push((id, family.clone(), fixture.clone(), bytes.collect()));
@@ -69,7 +70,7 @@ fn application(fixture: &Fixture) -> (Application, &'static str) {
     }
 }
 
-/// Compares the report with what the fixture states, which is written by hand.
+/// Compares the report with the expectations of the fixture, which are written by hand.
 fn check(id: &str, fixture: &Fixture, report: &Report) {
     let refused = fixture.events.iter().find_map(|event| event.strip_prefix("closed refused: "));
     let found = report.refusal.as_ref().map(|refusal| format!("{:?}", refusal.error));
@@ -88,7 +89,7 @@ fn case(id: &str, family: &str, fixture: &Fixture, bytes: &[u8]) -> Value {
     settings.application = kind;
     let report = parse(bytes, &[], &settings);
     check(id, fixture, &report);
-    // Every split of the large ones is tried by `tests/tests/wire.rs`.
+    // `tests/tests/wire.rs` tries every split of the larger inputs.
     if bytes.len() < 1000 {
         assert_eq!(every_cut(bytes, &settings, &report), [], "{id}");
     }

@@ -14,10 +14,10 @@ use httpants_driver::tower::TowerService;
 use httpants_driver::{Body, BodyError, BodyPolicy, BoxError, Request, Server};
 use httpants_testkit::memory::{Client, Memory};
 
-/// What a connection and its handler take without a body: receive block, queue, task.
+/// Memory of a connection and its handler without a body, in bytes: receive buffer, queue, task.
 const CONNECTION: usize = 256 << 10;
-/// What a piece takes besides its bytes: the `Bytes`, its reference count, and room in a growing
-/// collection of the application.
+/// Memory of a piece in addition to its bytes: the `Bytes`, its reference count, and a place in a
+/// growing collection of the application.
 const PIECE: usize = 160;
 const SEGMENTS: usize = 10_000;
 
@@ -43,7 +43,7 @@ impl Kept {
     }
 }
 
-/// Keeps the pieces.
+/// Reads the body and keeps the pieces.
 async fn keep(body: &mut Body, kept: &Kept) -> Vec<Bytes> {
     let mut pieces = Vec::new();
     while let Some(piece) = body.next().await {
@@ -92,7 +92,7 @@ fn start_tower(memory: &Memory) -> Kept {
     kept
 }
 
-/// Returns the heap bytes after the client has done this, above those of an idle server.
+/// Returns the number of heap bytes after the actions of the client, minus those of an idle server.
 fn held(memory: &Memory, act: impl FnOnce(&Client)) -> usize {
     let client = memory.connect();
     memory.run();
@@ -142,7 +142,7 @@ fn one_byte_chunks_of_one_read_are_one_piece() {
         let kept = if tower { start_tower(&memory) } else { start(&memory, |_| {}) };
         let held = held(&memory, |client| {
             post(&memory, client, "Transfer-Encoding: chunked\r\n");
-            // 30,000 bytes, and then 60,000 that are read in a few reads.
+            // 30,000 bytes, and then 60,000, which are received in a few reads.
             for times in [SEGMENTS / 2, SEGMENTS] {
                 drip(&memory, client, &b"1\r\nx\r\n".repeat(times), 1);
             }
@@ -183,8 +183,8 @@ fn kept_segments_hold_at_most_twice_their_bytes() {
     }
 }
 
-/// A receive block may be larger than `body_buffer`: with a larger `recv_buffer`, and after a large
-/// head.
+/// A receive buffer may be larger than `body_buffer`: with a larger `recv_buffer`, and after a
+/// large head.
 #[test]
 fn segments_of_large_blocks_hold_at_most_twice_their_bytes() {
     let memory = Memory::new();
@@ -197,7 +197,7 @@ fn segments_of_large_blocks_hold_at_most_twice_their_bytes() {
         drip(&memory, client, &[b'x'; 40_000], 50);
     });
     assert_eq!(kept.bytes(), 2_000_000);
-    // The connection's own block is larger, too.
+    // The connection's own buffer is larger, too.
     check("recv_buffer", held.saturating_sub(1 << 20), &kept);
 }
 

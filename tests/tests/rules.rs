@@ -1,5 +1,5 @@
-//! Tests of the rule ids in `docs/protocol.md`: they are those of the code, and each verdict names
-//! those of its fixtures.
+//! Tests of the rule ids in `docs/protocol.md`: they are the ids in the code, and each verdict
+//! names the rules of its fixtures.
 
 // A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -45,7 +45,7 @@ fn verdicts(document: &str) -> BTreeMap<&str, &str> {
     rows.filter_map(|cells| Some((*ids.get(cells[0].trim_matches('`'))?, cells[2]))).collect()
 }
 
-/// Returns the rows of each fixture and the rule that it is refused for, if it is.
+/// Returns the rows of each fixture, and the rule for which it is refused, if any.
 fn fixtures() -> Vec<(Vec<String>, Option<&'static str>)> {
     let folders = ["wire", "wire/smuggling"].map(|folder| fs::read_dir(at(folder)).unwrap());
     let paths = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
@@ -80,7 +80,7 @@ fn each_rule_is_named_by_a_verdict() {
     let verdicts = verdicts(&document);
     let named: BTreeSet<_> =
         verdicts.values().filter_map(|verdict| refusal(verdict)).flat_map(|(_, ids)| ids).collect();
-    // They are of what comes before HTTP, which has no rows with ids.
+    // These errors occur before HTTP begins, which has no rows with ids.
     let before = [ProtocolError::ProxyHeader, ProtocolError::PlainRequest].map(ProtocolError::id);
     let all: BTreeSet<_> = ProtocolError::ALL.iter().map(|fault| fault.id()).collect();
     let missing: Vec<_> = all.difference(&named).filter(|id| !before.contains(id)).collect();

@@ -1,7 +1,7 @@
-//! Whole servers in the simulator, see `httpants_testkit::simulation`.
+//! Tests of whole servers in the simulator; see `httpants_testkit::simulation`.
 //!
-//! A failure shows its seed and the log of its scenario; repeat it by
-//! `SIMULATION_SEED=7 cargo test -p httpants-tests --test simulation`.
+//! A failure shows its seed and the log of its scenario; repeat it with `SIMULATION_SEED=7 cargo
+//! test -p httpants-tests --test simulation`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -64,7 +64,7 @@ fn every_rule_holds_in_every_scenario() {
         outcomes.len()
     );
     if whole {
-        // Scenarios in which nothing succeeds, or nothing goes wrong, prove nothing.
+        // Scenarios in which nothing succeeds, or nothing fails, prove nothing.
         assert!(completed * 2 > requests && refused * 100 > requests && broken * 100 > requests && dropped > 0);
     }
 }

@@ -1,5 +1,5 @@
-//! Tests of the published inputs through the sockets of each adapter: the same response bytes that
-//! the core gives in the harness.
+//! Tests of the published inputs through the sockets of each adapter: the response bytes must be
+//! those of the core in the harness.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -42,7 +42,7 @@ through_the_sockets_of! { httpants_tokio, httpants_smol, httpants_async_std }
 fn exchange(address: SocketAddr, input: &Input) -> Result<(), String> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    // A server that refused may have closed before everything was sent.
+    // A server that refuses may close before everything was sent.
     let _ = stream.write_all(&input.bytes).and_then(|()| stream.shutdown(Shutdown::Write));
     let mut response = Vec::new();
     match stream.read_to_end(&mut response) {

@@ -1,4 +1,4 @@
-//! Tests of `TestServer` on each adapter: what a client reads of a response in memory.
+//! Tests of `TestServer` on each adapter.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use futures_util::{AsyncReadExt, AsyncWriteExt};
 use httpants_driver::{Address, BoxError, Bytes, ConnectionInfo, Request, Response};
 use httpants_testkit::{TestError, TestRuntime, TestServer, Trailers};
 
-/// One piece, as a stream without a length.
+/// Returns a response with a stream of these pieces, without a length.
 fn stream(pieces: &'static [&'static str]) -> Response {
     let pieces = pieces.iter().map(|piece| match *piece {
         "" => Err(BoxError::from("failed")),
@@ -107,7 +107,7 @@ fn requests_are_as_described<R: TestRuntime>(server: &TestServer<R>) {
     ] {
         assert!(matches!(server.block_on(bad.result()).unwrap(), Err(TestError::Request(_))));
     }
-    // The server's verdict on what can be sent.
+    // The server refuses the request.
     assert_eq!(server.get("/").header("Content-Length", "x").send().status(), 400);
 }
 
@@ -129,7 +129,7 @@ fn connections_are_streams<R: TestRuntime>(server: &TestServer<R>) {
     let echoed = echoed.unwrap();
     assert!(echoed.starts_with(b"HTTP/1.1 101 ") && echoed.ends_with(b"\r\n\r\nhello"), "{}", echoed.escape_ascii());
     assert_eq!(server.get("/upgrade").header("Connection", "upgrade").header("Upgrade", "echo").send().status(), 101);
-    // The tunnel waits for its client, and that for no body.
+    // The tunnel waits for its client, and the client does not wait for a body.
     let tunnel = server.request("CONNECT", "echo.example:1").send();
     assert_eq!((tunnel.status().as_u16(), tunnel.body().len()), (200, 0));
     let refused = server.request("CONNECT", "other.example:1").send();
@@ -244,6 +244,6 @@ async fn dropping_the_server_ends_its_tasks() {
 
 #[tokio::test]
 #[should_panic = "write `.await` instead of `.send()`"]
-async fn blocking_inside_a_runtime_says_what_to_write() {
+async fn send_inside_a_runtime_panics_with_an_explanation() {
     httpants_tokio::testing::TestServer::new(respond).get("/").send();
 }

@@ -14,14 +14,14 @@ use httpants_core::{
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n";
 
-/// The origin of the monotonic clock is the caller's; nothing may depend on it.
+/// The caller chooses the origin of the monotonic clock; nothing may depend on it.
 const ORIGIN: Duration = Duration::from_secs(77);
 
 fn at(millis: u64) -> Now {
     Now::new(ORIGIN + Duration::from_millis(millis), UnixTime::from_secs(784_111_777 + millis / 1000))
 }
 
-/// A connection whose caller does the minimum that the contract requires.
+/// A connection whose caller does the minimum that the documentation requires.
 struct Caller {
     connection: Connection,
     closed: Option<CloseReason>,
@@ -59,7 +59,7 @@ impl Caller {
         }
     }
 
-    /// Lets the transport accept up to `most` bytes.
+    /// Transmits up to `most` bytes.
     fn send(&mut self, most: usize, now: u64) -> usize {
         let Some(Transmit::Bytes(slices)) = self.connection.poll_transmit() else { return 0 };
         let bytes: Vec<u8> = slices.flatten().copied().take(most).collect();
@@ -113,7 +113,7 @@ impl Caller {
         assert_ne!(self.armed(), Some((timer, due)), "it fired, so it is not armed any more");
     }
 
-    /// Checks that it waits for the end of the peer until then.
+    /// Checks that the connection waits for the end of the peer's stream until `due`.
     fn lingers_until(&mut self, due: u64) {
         assert_eq!(self.armed(), Some((Timer::Linger, due)));
         self.wake(due - 1);
@@ -309,7 +309,7 @@ fn refusal_linger_restarts_with_each_byte_for_30_s() {
     drained.lingers_until(6_500);
 }
 
-/// To the client, a response sent before the body was read is like a refusal.
+/// For the client, a response before the body was read is like a refusal.
 #[test]
 fn refusal_linger_follows_an_early_response() {
     type Cut = fn(&mut Caller);

@@ -36,7 +36,7 @@ async fn respond(request: Request) -> Result<Response, WebSocketError> {
             websocket.ping_timeout(Duration::from_millis(100)).on_upgrade(echo)
         }
         "/panic" => websocket.on_upgrade(async |_| panic!("requested")),
-        // It does not read.
+        // The handler does not read.
         "/idle" => websocket.on_upgrade(async |_socket| std::future::pending().await),
         "/thread" => websocket.on_upgrade(async |socket| {
             thread::spawn(move || wait(echo(socket)));
@@ -46,7 +46,7 @@ async fn respond(request: Request) -> Result<Response, WebSocketError> {
     })
 }
 
-/// The application's page for the errors of one path.
+/// Returns the application's page for the errors of one path.
 fn page(error: &ServerError, request: Option<&RequestHead>) -> Option<Response> {
     let ServerErrorKind::WebSocket(cause) = error.kind() else { return None };
     assert_eq!(error.status(), cause.status());
@@ -54,7 +54,7 @@ fn page(error: &ServerError, request: Option<&RequestHead>) -> Option<Response> 
     is_paged.then(|| Response::html(format!("<p>{error}")).with_header("X-Page", "own"))
 }
 
-/// Polls on this thread, as an executor of another runtime does.
+/// Runs a future on this thread, like an executor of another runtime.
 fn wait(future: impl Future<Output = ()>) {
     struct Unpark(thread::Thread);
     impl std::task::Wake for Unpark {
@@ -154,7 +154,7 @@ fn subprotocol_is_the_preferred_one_that_is_offered(server: &Running) {
     let offer = |offered| server.connect("/echo", &[("Sec-WebSocket-Protocol", offered)]);
     assert_eq!(offer("v1, v3, v2").unwrap().read().unwrap(), Message::text("v2"));
     assert_eq!(offer("v1").unwrap().read().unwrap(), Message::text("v1"));
-    // Without a common one, the client library refuses the response.
+    // Without a common subprotocol, the client library refuses the response.
     let mut client = server.connect("/echo", &[]).unwrap();
     client.send(Message::text("none")).unwrap();
     assert_eq!(client.read().unwrap(), Message::text("none"));
@@ -193,7 +193,7 @@ fn invalid_handshakes_get_their_status(server: &Running) {
     }
 }
 
-/// Status and fields of the handshake stay the server's.
+/// The server still sets the status and the fields of the handshake.
 fn errors_of_the_handshake_have_the_page_of_the_application(server: &Running) {
     const OFFER: &str = "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let valid = format!("GET /paged HTTP/1.1\r\n{OFFER}Sec-WebSocket-Version: 13\r\n");
@@ -212,7 +212,7 @@ fn errors_of_the_handshake_have_the_page_of_the_application(server: &Running) {
     }
 }
 
-/// Returns a frame whose mask changes nothing.
+/// Returns a frame masked with zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = [&[0xff][..], &(payload.len() as u64).to_be_bytes()].concat();
     [&[first], &length[..], &[0; 4], payload].concat()
@@ -235,7 +235,7 @@ fn errors_of_the_client_get_their_close(server: &Running) {
 
 fn handler_that_ends_closes_in_order(server: &Running) {
     let mut client = server.connect("/once", &[]).unwrap();
-    // What the client sends meanwhile does not become a reset.
+    // Bytes that the client sends meanwhile do not cause a reset.
     client.send(Message::text("last")).unwrap();
     client.send(Message::binary(vec![0; 50_000])).unwrap();
     assert_close(&mut client, CloseCode::Normal);
@@ -274,7 +274,8 @@ fn message_from_another_thread_is_received(server: &Running) {
     server.wait_until_idle();
 }
 
-/// A shutdown says 1001 whatever the handler does, and waits a second for clients that say nothing.
+/// A shutdown sends 1001 whatever the handler does, and waits a second for clients that do not
+/// respond.
 fn shutdown_closes_with_1001(server: Running) {
     let mut clients = ["/app", "/idle", "/thread"].map(|path| server.connect(path, &[]).unwrap());
     let silent = server.connect("/app", &[]).unwrap();
@@ -300,7 +301,7 @@ fn shutdown_closes_with_1001(server: Running) {
 }
 
 /// The client library responds to pings while it reads.
-fn pings_keep_who_responds_and_drop_who_does_not(server: &Running) {
+fn pings_drop_only_clients_that_do_not_respond(server: &Running) {
     let mut client = server.connect("/pinged", &[]).unwrap();
     for _ in 0..3 {
         assert_eq!(client.read().unwrap(), Message::Ping(Default::default()));
@@ -359,7 +360,7 @@ macro_rules! through_the_sockets_of {
             #[test]
             fn clients_are_pinged() {
                 let server = start();
-                super::pings_keep_who_responds_and_drop_who_does_not(&server);
+                super::pings_drop_only_clients_that_do_not_respond(&server);
                 server.stop();
             }
 

@@ -1,4 +1,5 @@
-//! Runs every fixture of `tests/wire` in every way that must make no difference.
+//! Runs every fixture of `tests/wire` in every style and split, none of which may change the
+//! outcome.
 
 // A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -76,7 +77,7 @@ fn load(file: &str) -> Vec<Fixture> {
     fixture::parse(&read(&folder().join(file))).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Runs a file; reports all failing fixtures, each with the first run that differs.
+/// Runs the fixtures of a file; reports all that fail, each with the first run that differs.
 fn check(file: &str) {
     let failures: Vec<_> = load(file)
         .iter()
@@ -91,7 +92,7 @@ fn check(file: &str) {
     assert!(failures.is_empty(), "{} fail\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
-/// The usual run tries only pairs of nearby splits.
+/// Other tests try only pairs of nearby splits.
 #[test]
 #[ignore = "takes some minutes"]
 fn every_pair_of_cuts() {
@@ -113,7 +114,7 @@ fn every_pair_of_cuts() {
     assert!(runs > 100_000, "{runs} runs");
 }
 
-/// Tries all pairs of cuts of a fixture; returns how many there are.
+/// Tries all pairs of splits of a fixture; returns their number.
 fn every_pair_of(file: &str, fixture: &Fixture) -> usize {
     let mut runs = 0;
     for steps in &fixture.inputs {
@@ -180,8 +181,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Checks requests before and after it: each gets its response, unless the connection has
-    /// ended.
+    /// Checks requests before and after the fixture: each gets its response, unless the connection
+    /// has ended.
     fn check_neighbours(&self, end: End) -> Result<(), String> {
         let fixture = self.fixture;
         if fixture.alone || end == End::HandedOver {
@@ -240,7 +241,7 @@ impl Case<'_> {
     }
 }
 
-/// Joins adjacent bytes to one step, as the fixture's parser does.
+/// Joins adjacent bytes to one step, like the parser of fixtures.
 fn joined(steps: &[Step]) -> Vec<Step> {
     let mut list: Vec<Step> = Vec::new();
     for step in steps {
@@ -337,7 +338,7 @@ fn titles_are_unique() {
     }
 }
 
-/// The harness must detect a run that differs, or it proves nothing.
+/// The harness must detect a run that differs; otherwise it proves nothing.
 #[test]
 fn a_difference_is_noticed() {
     let fence = "```";

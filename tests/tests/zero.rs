@@ -1,5 +1,5 @@
 //! Limits and timeouts of servers at 0, at 1 and at their maximum, through the sockets of each
-//! adapter: each is an error of `bind`, or does what it says.
+//! adapter: each is an error of `bind`, or has its documented effect.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ use httpants_driver::{Config, ListenAddress, Request, Serve};
 type Handler = fn(Request) -> Ready<String>;
 type Server<R> = httpants_driver::Server<R, Handler>;
 type Set<R> = fn(Server<R>) -> Server<R>;
-/// A setting at 0, at 1 and at its maximum, and its error at 0.
+/// A setting at 0, at 1 and at its maximum, and the error at 0.
 type Setting<R> = (Set<R>, Set<R>, Set<R>, &'static str);
 /// A limit of forms, and the responses at 0, at 1 and at the maximum.
 type FormLimit = (fn(&mut FormLimits, u64), [&'static str; 3]);
@@ -50,7 +50,7 @@ where
     Ok(format!("{} {}", head.get(9..12).unwrap(), body.lines().next().unwrap_or_default()))
 }
 
-/// What must not be 0.
+/// Returns the settings that must not be 0.
 fn settings<R: Runtime>() -> [Setting<R>; 6] {
     [
         (
@@ -92,7 +92,7 @@ fn settings<R: Runtime>() -> [Setting<R>; 6] {
     ]
 }
 
-/// What may be 0: a request without a body is served.
+/// The settings that may be 0: a request without a body is served.
 const ALLOWED: [fn(&mut Config, u64); 9] = [
     |config, n| config.limits.empty_lines = n as usize,
     |config, n| config.limits.max_body_size = n,
@@ -105,7 +105,7 @@ const ALLOWED: [fn(&mut Config, u64); 9] = [
     |config, n| config.limits.body_buffer = n as usize,
 ];
 
-/// For a form with a text field and a file of a byte each.
+/// The limits, for a form with a text field and a file of one byte each.
 const FORMS: [FormLimit; 10] = [
     (|forms, n| forms.max_body_size = n, ["413", "413", "200 1 1"]),
     (|forms, n| forms.parts = n as usize, ["413", "413", "200 1 1"]),

@@ -1,4 +1,4 @@
-//! What several of the peers need: TLS 1.3 by rustls.
+//! Code that several of the servers share: TLS 1.3 with rustls.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The cost of a runtime itself: one task and socket per connection, a constant response to any
+//! The cost of only the runtime: one task and socket per connection, a constant response to any
 //! input, and no HTTP.
 //!
 //! bare tokio|smol|async-std    prints its address
@@ -73,7 +73,7 @@ async fn on_async_io(listener: TcpListener, executor: &impl Spawn) -> io::Result
     }
 }
 
-/// Uses a buffer on the stack, so that no task holds one while it waits.
+/// Reads and responds with a buffer on the stack, so that no task holds a buffer while it waits.
 fn converse(
     read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     write: impl FnOnce(&[u8]) -> io::Result<usize>,

@@ -25,7 +25,7 @@ const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent
 #[derive(Debug, Default)]
 struct Wire {
     unread: Vec<u8>,
-    /// The responses since this is `Some`.
+    /// The recorded responses; `None` while they are not recorded.
     recorded: Option<Vec<u8>>,
 }
 

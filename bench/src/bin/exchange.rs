@@ -37,7 +37,7 @@ fn long_head(size: usize) -> Vec<u8> {
     format!("{start}{}{}\r\n", line(each).repeat(59), line(last)).into_bytes()
 }
 
-/// Drops the content, and responds with a head that was made once.
+/// Drops the body, and responds with a head that was created once.
 struct Constant {
     head: ResponseHead,
     content: usize,

@@ -1,6 +1,5 @@
 //! `forms [ROUNDS]`: bytes per second of the form parsers, compared with other crates and with a
-//! bare search for the delimiter. All take turns in each round, so that other load affects all
-//! alike.
+//! plain search for the delimiter. All run in each round, so that other load affects them equally.
 
 use std::hint::black_box;
 use std::task::Poll;
@@ -19,7 +18,7 @@ const FILE: usize = 64 * MIB;
 const PIECE: usize = 64 << 10;
 const BOUNDARY: &str = "----WebKitFormBoundary7MA4YWxkTrZu0gW9";
 const DELIMITER: &str = "\r\n------WebKitFormBoundary7MA4YWxkTrZu0gW9";
-/// Below the default limit of 1,000.
+/// Number of variables, below the default limit of 1,000.
 const VARIABLES: usize = 900;
 
 /// One way to parse the content; all must return the same result.
@@ -33,7 +32,7 @@ impl<'a> Contender<'a> {
         Self { name, run: Box::new(run) }
     }
 
-    /// Returns GB/s for `repeats` times the content.
+    /// Returns the rate in GB/s of parsing the content `repeats` times.
     fn rate(&self, bytes: usize, repeats: usize, expected: usize) -> f64 {
         let start = Instant::now();
         for _ in 0..repeats {
@@ -43,8 +42,8 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Prints the median rate of each, and the median over the rounds of how many times as fast the
-/// first one is.
+/// Prints the median rate of each, and the median over the rounds of the ratio of the first rate to
+/// it.
 fn compare(title: &str, bytes: usize, repeats: usize, rounds: usize, contenders: &[Contender]) {
     let expected = (contenders[0].run)();
     contenders.iter().for_each(|contender| _ = contender.rate(bytes, 1, expected));
@@ -128,12 +127,13 @@ async fn multer_multipart(pieces: impl Stream<Item = Result<Bytes, multer::Error
     content
 }
 
-/// Yields all pieces without a pause: multer collects them all before it returns any.
+/// Yields all pieces without being pending: multer collects them all before it returns any.
 fn ready(pieces: &[Bytes]) -> impl Stream<Item = Result<Bytes, multer::Error>> + Send {
     stream::iter(pieces).map(|piece| Ok(piece.clone()))
 }
 
-/// Yields a pause after each piece, as a socket does that is read faster than the peer sends.
+/// Yields the pieces, pending once after each, like a socket that is read faster than the peer
+/// sends.
 fn paused(pieces: &[Bytes]) -> impl Stream<Item = Result<Bytes, multer::Error>> + Send {
     let mut pieces = pieces.iter();
     let mut pause = false;
@@ -147,7 +147,7 @@ fn paused(pieces: &[Bytes]) -> impl Stream<Item = Result<Bytes, multer::Error>> 
     })
 }
 
-/// Parses nothing: the cost of the stream with pauses.
+/// Parses nothing: the cost of the stream itself.
 async fn drain(pieces: impl Stream<Item = Result<Bytes, multer::Error>>) -> usize {
     let mut pieces = std::pin::pin!(pieces);
     let mut content = 0;
@@ -158,7 +158,7 @@ async fn drain(pieces: impl Stream<Item = Result<Bytes, multer::Error>>) -> usiz
 }
 
 /// Parses nothing: the minimum cost of finding the end of the file. Returns the length of the file,
-/// as the parsers do.
+/// like the parsers.
 fn search(finder: &memmem::Finder, pieces: &[Bytes], head: usize) -> usize {
     let mut before = 0;
     for piece in pieces {
@@ -198,7 +198,7 @@ fn variables(text: &str) -> String {
 fn urlencoded(title: &str, text: &str, rounds: usize) {
     let content = variables(text);
     let content = content.as_bytes();
-    // Each returns the total length of names and values.
+    // Each contender returns the total length of names and values.
     let contenders = [
         Contender::new("httpants", || {
             let variables = urlencoded::parse(black_box(content), &Options::default()).expect("a good form");

@@ -1,6 +1,6 @@
-//! `pages CASE ITERATIONS`: exchanges in the core as `exchange` has them, with responses that are put
-//! together anew. They are a program of their own, because what is inlined into `exchange` would
-//! depend on them.
+//! `pages CASE ITERATIONS`: exchanges in the core like those of `exchange`, with responses that are
+//! built each time. They are a separate program, because they would affect what the compiler
+//! inlines in `exchange`.
 
 use std::hint::black_box;
 use std::io;
@@ -19,7 +19,7 @@ mod requests;
 #[path = "../server.rs"]
 mod server;
 
-/// Makes the head of each response anew.
+/// An application that builds the head of each response.
 struct Page;
 
 impl Application for Page {
@@ -34,7 +34,7 @@ impl Application for Page {
     }
 }
 
-/// Responds with the number of parts and of bytes of a form.
+/// An application that responds with the numbers of parts and bytes of a form.
 #[derive(Default)]
 struct Upload {
     form: Option<Multipart>,
@@ -43,7 +43,7 @@ struct Upload {
 }
 
 impl Upload {
-    /// Returns whether the form is complete.
+    /// Parses what was received; returns whether the form is complete.
     fn poll(&mut self) -> bool {
         let form = self.form.as_mut().expect("a form");
         while let Some(event) = form.poll_event().expect("a good form") {

@@ -1,4 +1,4 @@
-//! `policies CASE ITERATIONS`: the core's functions over messages, which need no connection. Prints
+//! `policies CASE ITERATIONS`: the core's functions on messages, which need no connection. Prints
 //! the last result, which `in_memory.py` checks.
 
 use std::fmt::Write;
@@ -22,10 +22,10 @@ const COOKIES: &str = include_str!("../../inputs/cookies.txt");
 const RANGES: &str = include_str!("../../inputs/ranges.txt");
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Size, time and inode of the file that the ranges are of.
+/// Size, modification time and inode of the file of the range requests.
 const FILE: (u64, u64, u64) = (100 << 20, 1_700_000_000, 42);
 
-/// Returns the last result.
+/// Repeats the work; returns the last result.
 fn repeat<T>(iterations: u64, mut work: impl FnMut() -> T) -> T {
     (1..iterations).for_each(|_| drop(black_box(work())));
     work()
@@ -64,7 +64,7 @@ fn urlencoded(content: &[u8]) -> Variables {
     urlencoded::parse(black_box(content), &Options::default()).expect("a good form")
 }
 
-/// Returns the number of cookies, the verified value of one, and the line that sets it anew.
+/// Returns the number of cookies, the verified value of one, and the field line that sets it again.
 fn cookies(headers: &Headers, keys: &KeyRing) -> (usize, String, FieldLines) {
     let received = Cookies::new(black_box(headers));
     let count = received.iter().map(black_box).count();

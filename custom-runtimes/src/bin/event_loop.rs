@@ -2,9 +2,9 @@
 //!
 //! In this folder: `cargo run --bin event_loop -- 127.0.0.1:8080`
 //!
-//! Readiness is edge-triggered: it is reported once and must be remembered, because the core may
-//! not want bytes, or have any to send, at that moment. For the same reason a client whose turn has
-//! ended must be remembered: nothing else reports it again.
+//! Readiness is edge-triggered: it is reported once and must be stored, because the core may not
+//! want bytes, or may have none to send, at that time. For the same reason a client whose turn has
+//! ended must be stored: it is not reported again.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -19,10 +19,11 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 const LISTENER: Token = Token(usize::MAX);
-// How often a client is read from before the others have their turn: one that sends requests as
-// fast as they are read would occupy the loop for ever.
+// Number of reads from a client before the others get a turn: a client that sends requests as fast
+// as they are read would otherwise occupy the loop.
 const READS: u32 = 16;
-// When accepting is tried again after an error: the connections that wait are not reported again.
+// Delay after an error of accepting: waiting connections are not reported again, so accepting is
+// tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 struct Client {
@@ -31,7 +32,7 @@ struct Client {
     application: Echo,
     readable: bool,
     writable: bool,
-    /// The deadline as registered among the deadlines of all connections.
+    /// The deadline of this connection in the set of all deadlines.
     deadline: Option<Duration>,
 }
 
@@ -43,7 +44,8 @@ enum Next {
 }
 
 impl Client {
-    /// Does what is possible before the next event of the socket or the clock, for one turn.
+    /// Does the work that is possible before the next event of the socket or the clock, for at most
+    /// one turn.
     fn drive(&mut self, clocks: Clocks) -> io::Result<Next> {
         self.connection.handle_timeout(clocks.now());
         let mut reads = 0;
@@ -109,9 +111,9 @@ struct Server {
     listener: TcpListener,
     clients: Slab<Client>,
     deadlines: BTreeSet<(Duration, usize)>,
-    /// The clients whose turn ended with more to do.
+    /// The clients whose turn ended before their work was done.
     unfinished: BTreeSet<usize>,
-    /// When accepting is tried again after an error.
+    /// The time at which accepting is tried again after an error.
     accept_at: Option<Duration>,
     config: Arc<Config>,
     clocks: Clocks,
@@ -124,7 +126,7 @@ impl Server {
             let (mut socket, remote) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // This client has left; others may wait.
+                // This client has disconnected; others may wait.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => continue,
                 Err(error) => {
                     eprintln!("accept failed: {error}");
@@ -132,7 +134,7 @@ impl Server {
                     return;
                 }
             };
-            // Some systems have no address for a socket whose client has left already.
+            // Some systems have no address for a socket whose client has disconnected.
             let Ok(local) = socket.local_addr() else { continue };
             let peer = ConnectionInfo::new(remote, local);
             let entry = self.clients.vacant_entry();
@@ -174,7 +176,7 @@ impl Server {
         }
     }
 
-    /// Returns how long to wait for an event of a socket.
+    /// Returns the maximum time to wait for an event of a socket.
     fn wait(&self) -> Option<Duration> {
         if !self.unfinished.is_empty() {
             return Some(Duration::ZERO);

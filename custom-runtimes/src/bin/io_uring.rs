@@ -21,7 +21,7 @@ mod server {
     use httpants_core::{Close, Config, Connection, ConnectionInfo, Transmit};
     use httpants_custom_runtimes::{Clocks, Echo};
 
-    /// The size of a buffer lent to the kernel.
+    /// Size in bytes of a buffer lent to the kernel.
     const BUFFER: usize = 16 * 1024;
 
     type Operation = Pin<Box<dyn Future<Output = BufResult<usize, Vec<u8>>>>>;
@@ -70,7 +70,7 @@ mod server {
         loop {
             connection.handle_timeout(clocks.now());
             application.handle_events(&mut connection);
-            // Passes on bytes that the core had no room for.
+            // Passes on bytes for which the core had no room before.
             if !buffer.is_empty() && connection.wants_recv() {
                 let taken = connection.receive(&buffer, clocks.now());
                 buffer.drain(..taken);

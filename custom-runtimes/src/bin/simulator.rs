@@ -2,8 +2,8 @@
 //!
 //! In this folder: `cargo run --bin simulator -- 7`
 //!
-//! An hour of a server passes in moments, and the same seed always gives the same run, so the
-//! effect of load on timeouts can be tried without load.
+//! An hour of simulated time takes moments, and the same seed always gives the same run, so the
+//! effect of load on timeouts can be tested without load.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,10 +17,11 @@ use httpants_core::{
 
 const CLIENTS: usize = 1_000;
 const REQUESTS: usize = 20;
-/// One client in this many stops sending in the middle of a request.
+/// One of this number of clients stops sending in the middle of a request.
 const SILENT: usize = 50;
 
-/// An event at a time; events at the same time keep the order in which they were planned.
+/// A planned event with its time; events at the same time keep the order in which they were
+/// planned.
 type Planned = Reverse<(Duration, u64, usize, Happening)>;
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +48,7 @@ struct World {
     planned: BinaryHeap<Planned>,
     count: u64,
     latencies: Vec<Duration>,
-    /// The number of connections that ended, and of those ended by a timer.
+    /// The number of connections that ended, and the number of those that a timer ended.
     ended: usize,
     timed_out: usize,
 }

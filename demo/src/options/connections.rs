@@ -9,7 +9,7 @@ use httpants_tokio::{Handler, TcpKeepalive};
 use super::Flag;
 use super::values::{Count, Full, Group, Mode, Seconds};
 
-/// The settings of connections and listening sockets. A setting that is `None` keeps the server's
+/// The settings of connections and listening sockets. A setting that is `None` leaves the server's
 /// default.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Connections {

@@ -61,14 +61,14 @@ impl From<&Address> for ListenAddress {
     }
 }
 
-/// Returns whether it can be a host name with a port, and not a path or URL.
+/// Returns whether the text can be a host name with a port, and not a path or a URL.
 fn is_host_and_port(text: &str) -> bool {
     let no_host = |c: char| matches!(c, '/' | '[' | ']') || c.is_whitespace() || c.is_control();
     text.rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && !host.contains(no_host) && port.parse::<u16>().is_ok())
 }
 
-/// The number of threads; 0 is one per core.
+/// The number of threads; 0 means one per core.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub(crate) struct Workers(pub(crate) usize);
 
@@ -76,7 +76,8 @@ impl FromStr for Workers {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Each has its own sockets and runtime: far more than cores only take time and descriptors.
+        // Each worker has its own sockets and runtime: many more workers than cores only cost time
+        // and descriptors.
         let workers = text.parse().ok().filter(|workers| *workers <= 1024);
         workers.map(Self).ok_or("expected a number of threads up to 1024, or 0 for one per core")
     }

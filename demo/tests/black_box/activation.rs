@@ -25,7 +25,7 @@ fn inherited_socket_is_served_and_outlives_the_server() {
         }
         demo.terminate();
         assert_eq!(demo.exit().code(), Some(0));
-        // Neither served nor refused: it waits for the next server.
+        // This connection is neither served nor refused: it waits for the next server.
         let mut early = Client::connect(address);
         early.send("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n");
         let _next = Demo::inheriting(socket, &[]);
@@ -77,11 +77,11 @@ fn restart_rolling(start: impl Fn(TcpListener) -> Demo) {
                     let mut served_since = 0;
                     while running.load(Ordering::Relaxed) {
                         let since = restarted.load(Ordering::Relaxed);
-                        // A refusal would fail here.
+                        // A refused connection would fail here.
                         let mut client = Client::connect(address);
                         client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
                         // A connection without its first byte is idle and is closed; such a client
-                        // tries again (RFC 9112 section 9.5).
+                        // retries (RFC 9112 section 9.5).
                         if let Ok(Some(response)) = client.try_response("GET") {
                             assert_eq!(response.text(), "Hello, World!");
                             served_since += usize::from(since);
@@ -156,7 +156,7 @@ fn unix_socket_file_is_removed_by_its_server() {
     assert_eq!(demo.exit().code(), Some(0));
     UnixStream::connect(&path).unwrap();
 
-    // It was inherited: its creator removes it.
+    // The socket was inherited: its creator removes the file.
     let mut demo = Demo::inheriting(other, &[]);
     assert_eq!(demo.urls(), [address]);
     let stream = UnixStream::connect(&path).unwrap();

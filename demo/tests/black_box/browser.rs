@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::client::Client;
 use crate::demo::PATIENCE;
 
-/// A browser session with its own profile; ends when this is dropped.
+/// A browser session with its own profile; it ends on drop.
 pub(crate) struct Browser {
     driver: Child,
     client: Client,
@@ -19,7 +19,7 @@ pub(crate) struct Browser {
     _profile: TempDir,
 }
 
-/// The screen that the browser emulates, and the colours that its user prefers.
+/// The screen that the browser emulates, and the preferred colour scheme.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Screen {
     LightDesktop,
@@ -50,7 +50,7 @@ impl Browser {
         };
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         browser.devtools("Emulation.setDeviceMetricsOverride", &metrics);
-        // A page that scrolls smoothly would move away from under a click.
+        // With smooth scrolling, the page would still move during a click.
         let features = [("prefers-color-scheme", colours), ("prefers-reduced-motion", "reduce")];
         let features = features.map(|(name, value)| json!({"name": name, "value": value}));
         browser.devtools("Emulation.setEmulatedMedia", &json!({"features": features}));
@@ -60,7 +60,7 @@ impl Browser {
     fn command(&mut self, path: &str, arguments: &Value) -> Value {
         let content = arguments.to_string();
         let length = content.len();
-        // The driver serves local clients only and checks Host for that.
+        // The WebDriver serves only local clients and checks Host for that.
         self.client.send(format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{content}"
         ));
@@ -79,8 +79,8 @@ impl Browser {
         self.in_session("/url", &json!({"url": url}));
     }
 
-    /// Returns the errors and warnings of the console since the last call: of scripts and requests,
-    /// and violations of the policy.
+    /// Returns the errors and warnings of the console since the last call: those of scripts and
+    /// requests, and violations of the Content-Security-Policy.
     pub(crate) fn console(&mut self) -> Vec<String> {
         let messages = self.in_session("/se/log", &json!({"type": "browser"}));
         let messages = messages.as_array().unwrap().iter();
@@ -88,7 +88,7 @@ impl Browser {
         serious.map(|message| message["message"].to_string()).collect()
     }
 
-    /// Presses a key, as many times.
+    /// Presses a key `times` times.
     pub(crate) fn press(&mut self, key: &str, times: usize) {
         let strokes = ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key}));
         let strokes: Vec<_> = strokes.iter().cycle().take(2 * times).collect();
@@ -120,12 +120,12 @@ impl Browser {
         self.in_session(&format!("{element}/click"), &json!({}));
     }
 
-    /// Returns the value of this expression of the page.
+    /// Evaluates a JavaScript expression in the page.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         self.in_session("/execute/sync", &json!({"script": format!("return {expression}"), "args": []}))
     }
 
-    /// Waits until this expression of the page has the value.
+    /// Waits until a JavaScript expression has this value in the page.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, expression: &str, value: impl Into<Value>) {
         let (value, deadline) = (value.into(), Instant::now() + PATIENCE);
@@ -140,8 +140,8 @@ impl Browser {
     }
 }
 
-/// Starts the driver, and returns its port. It takes a free one for IPv4, which another program may
-/// have for IPv6; then it ends.
+/// Starts the WebDriver; returns it with its port. It chooses a port that is free for IPv4; if
+/// another program has that port for IPv6, the WebDriver ends and is started again.
 fn start_driver() -> (Child, u16) {
     for _ in 0..10 {
         let mut driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
@@ -159,7 +159,7 @@ fn start_driver() -> (Child, u16) {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends its browser on request, but not when it is killed.
+        // The WebDriver ends its browser on request, but not when it is killed.
         if !self.session.is_empty() {
             let end = format!("DELETE {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", self.session);
             let _ = self.client.try_send(end).and_then(|()| self.client.try_response("DELETE"));

@@ -1,4 +1,4 @@
-//! Tests of events in Chromium across the end of a server.
+//! Tests of events in Chromium across a restart of the server.
 
 use std::net::TcpListener;
 
@@ -22,7 +22,7 @@ fn chromium_continues_events_at_the_next_server() {
         assert_eq!(demo.exit().code(), Some(0), "{runtime}");
         let _next = Demo::inheriting(socket, &flags);
         browser.wait_for(&format!("{lines}.includes('event 7 id 7')"), true);
-        // Each event came once, and in its order.
+        // Each event was received once, in order.
         let numbers =
             format!("{lines}.filter(line => line.startsWith('event ')).map(line => Number(line.split(' ')[1]))");
         browser.wait_for(&format!("{numbers}.every((number, index) => number === index + 1)"), true);

@@ -9,7 +9,7 @@ use crate::browser::{Browser, Screen};
 use crate::demo::Demo;
 use crate::tls::Certified;
 
-/// The name typed at the login, which is no HTML.
+/// The name for the login, which must not be interpreted as HTML.
 const NAME: &str = "J\u{f6} & co; <b>";
 
 #[test]
@@ -44,7 +44,8 @@ fn chromium_shows_why_an_upload_is_refused() {
     let mut browser = Browser::start(Screen::LightDesktop);
     browser.open(&demo.url("/"));
     browser.enter("#upload input[type=file]", file.path().to_str().unwrap());
-    // It is refused by its head; the browser reads that after it has sent everything.
+    // The upload is refused because of its head; the browser reads the response after it has sent
+    // everything.
     browser.click("#upload-start");
     let refusal = "413: the content is larger than allowed (RFC 9110 15.5.14)";
     browser.wait_for("document.querySelector('#upload-state').textContent", refusal);
@@ -109,7 +110,7 @@ fn upload(browser: &mut Browser) {
     let content: Vec<u8> = (0..3_000_000_u32).map(|number| (number >> 3) as u8).collect();
     fs::write(&large, &content).unwrap();
     fs::write(&small, "hello").unwrap();
-    // Slow enough that there is a progress to see.
+    // Slow enough for the progress to be displayed.
     let network =
         |upload: i64| json!({"offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload});
     browser.devtools("Network.enable", &json!({}));
@@ -133,7 +134,7 @@ fn upload(browser: &mut Browser) {
     let progress = browser.evaluate("progress");
     let progress: Vec<_> = progress.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
     assert!(progress.len() > 2 && progress.is_sorted() && progress.last() == Some(&1.0), "{progress:?}");
-    // So slow that it does not end before the click.
+    // So slow that the upload does not end before the click.
     browser.devtools("Network.emulateNetworkConditions", &network(10_000));
     browser.click("#upload-start");
     browser.click("#upload-cancel");
@@ -141,7 +142,7 @@ fn upload(browser: &mut Browser) {
     browser.devtools("Network.emulateNetworkConditions", &network(-1));
 }
 
-/// The server ends the stream after five events; those behind come in the next one.
+/// The server ends the stream after five events; later ones are in the next stream.
 fn follow_events(browser: &mut Browser) {
     browser.click("#events-start");
     let lines = "[...document.querySelectorAll('#events-log li')].map(line => line.textContent).slice(0, 7)";
@@ -196,7 +197,7 @@ fn get_a_range(browser: &mut Browser) {
     );
 }
 
-/// Measures the page, two texts and JSON.
+/// Checks the encoded sizes of the page, two texts and JSON.
 fn assert_compressed(browser: &mut Browser, codings: &[&str]) {
     browser.click("#compression-start");
     let column = |index: u32| {
@@ -213,7 +214,7 @@ fn assert_compressed(browser: &mut Browser, codings: &[&str]) {
     assert_eq!(browser.console(), Vec::<String>::new());
 }
 
-/// Nothing is wider than the screen, and each field has a name.
+/// Checks that nothing is wider than the screen, and that each field has a label.
 fn assert_layout(browser: &mut Browser, screen: Screen) {
     let width = if screen == Screen::DarkPhone { 360 } else { 1280 };
     browser.wait_for("[innerWidth, document.documentElement.scrollWidth <= innerWidth]", json!([width, true]));
@@ -225,7 +226,7 @@ fn assert_layout(browser: &mut Browser, screen: Screen) {
     browser.wait_for(unnamed, json!([]));
 }
 
-/// The tab key reaches everything that can be used, and shows where it is.
+/// Checks that the tab key reaches every control, and that the focus is visible.
 fn assert_keyboard(browser: &mut Browser) {
     let all = "[...document.querySelectorAll('a, button, input, select, summary, pre, .log')]\
                .filter(part => !part.disabled && part.checkVisibility())";
@@ -236,13 +237,14 @@ fn assert_keyboard(browser: &mut Browser) {
     let count = browser.evaluate(&format!("{all}.length")).as_u64().unwrap();
     browser.press("\u{e004}", usize::try_from(count).unwrap() + 20);
     browser.wait_for(&format!("{all}.filter(part => !reached.has(part)).map(part => part.outerHTML)"), json!([]));
-    // By the keyboard alone.
+    // With the keyboard only.
     browser.evaluate("document.querySelector('#ws-open').focus()");
     browser.press(" ", 1);
     browser.wait_for("document.querySelector('#ws-state').textContent", "connected");
 }
 
-/// The policy forbids text that becomes HTML, and scripts from elsewhere.
+/// Checks that the Content-Security-Policy forbids creating HTML from text, and scripts of other
+/// origins.
 fn assert_policy(browser: &mut Browser) {
     let refused =
         "(() => { try { document.createElement('p').innerHTML = '<b>'; } catch (error) { return error.name; } })()";

@@ -1,4 +1,4 @@
-//! A strict client: a response is complete, or it is an error.
+//! A strict client: an incomplete response is an error.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// Returns the only value of this field; several are a failure.
+    /// Returns the value of this field; panics if there are several.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
@@ -213,14 +213,15 @@ impl<S: Read + Write> Client<S> {
         match self.more() {
             Ok(true) => Ok(()),
             Ok(false) => Err(io::Error::new(ErrorKind::UnexpectedEof, "the response is incomplete")),
-            // Within a response even a reset is an incomplete response.
+            // After the first byte of a response, any error means that the response is incomplete.
             Err(error) => Err(io::Error::new(ErrorKind::UnexpectedEof, error)),
         }
     }
 
     fn more(&mut self) -> io::Result<bool> {
         let mut buffer = vec![0; 64 << 10];
-        // A read with a timeout returns when the process was stopped and continues: signal(7).
+        // A read with a timeout is interrupted when the process is stopped and continued:
+        // signal(7).
         let count = loop {
             match self.stream.read(&mut buffer) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -1,4 +1,4 @@
-//! Tests of what the program prints before it serves.
+//! Tests of the command line and the output of the program.
 
 use std::ffi::OsStr;
 use std::net::TcpListener;
@@ -150,7 +150,7 @@ fn access_log_is_written_only_with_the_flag() {
         r#""nonsense" 400 "#,
     ];
     assert_eq!(log.lines().count(), parts.len(), "{log}");
-    // Each is on its own connection, so they have no order if several threads serve.
+    // Each request has its own connection, so with several threads their order is not defined.
     for part in parts {
         let lines = log.lines().filter(|line| line.starts_with("127.0.0.1 - - [") && line.contains(part));
         assert_eq!(lines.count(), 1, "{part}: {log}");

@@ -17,7 +17,7 @@ fn decode(coding: &str, content: &[u8]) -> String {
     let mut room = vec![0; 1 << 20];
     let (mut input, mut output) = (PartialBuffer::new(content), WriteBuffer::new_initialized(&mut room));
     assert!(decoder.decode(&mut input, &mut output).unwrap(), "{coding} is cut off");
-    assert!(input.unwritten().is_empty(), "bytes behind the end of {coding}");
+    assert!(input.unwritten().is_empty(), "bytes after the end of {coding}");
     String::from_utf8(output.written().to_vec()).unwrap()
 }
 
@@ -69,7 +69,7 @@ fn text_is_compressed_on_each_runtime() {
     }
 }
 
-/// JSON shows cookies beside text of others.
+/// JSON contains cookies and text that others may have chosen.
 #[test]
 fn files_and_json_are_not_compressed() {
     let demo = Demo::start(&["--compress"]);

@@ -21,11 +21,11 @@ use crate::process::Process;
 /// A timeout that is long enough on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// From the Debian package systemd; it replaces itself by the program that it starts.
+/// A program of the Debian package systemd; it executes the program to start in its own process.
 const ACTIVATE: &str = "systemd-socket-activate";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_demo");
 
-/// A running demo; killed when it is dropped.
+/// A running demo, which is killed on drop.
 pub(crate) struct Demo {
     child: Child,
     urls: Vec<String>,
@@ -60,13 +60,13 @@ impl Demo {
         Self::launch(command, tempfile::tempdir().unwrap(), 1)
     }
 
-    /// Starts it as a user that may not read everything.
+    /// Starts it as a user without permission to read all files.
     pub(crate) fn unprivileged(flags: &[&str]) -> Self {
         const OTHER_USER: u32 = 65_534;
         let (mut program, temporary) = (PathBuf::from(PROGRAM), tempfile::tempdir().unwrap());
         let is_root = getuid().is_root();
         if is_root {
-            // That user may be unable to reach the build directory.
+            // That user may have no access to the build directory.
             fs::set_permissions(temporary.path(), Permissions::from_mode(0o777)).unwrap();
             program = temporary.path().join("demo");
             fs::copy(PROGRAM, &program).unwrap();
@@ -94,7 +94,8 @@ impl Demo {
         Self::spawn(command, tempfile::tempdir().unwrap(), 1)
     }
 
-    /// Lets `systemd-socket-activate` listen here; the first connection starts it.
+    /// Makes `systemd-socket-activate` listen on this address; the first connection starts the
+    /// demo.
     pub(crate) fn awaiting(address: SocketAddr, flags: &[&str]) -> Self {
         let mut command = Command::new(ACTIVATE);
         command.args(["--listen", &address.to_string(), PROGRAM, "--listen-fds"]).args(flags);
@@ -106,7 +107,7 @@ impl Demo {
     /// added here.
     fn spawn(mut command: Command, temporary: TempDir, announced: usize) -> Self {
         let names = |command: &Command, flag| command.get_args().any(|known| known == flag);
-        // The whole suite can run on each runtime.
+        // `DEMO_RUNTIME` runs the whole suite on another runtime.
         if let (false, Ok(runtime)) = (names(&command, "--runtime"), std::env::var("DEMO_RUNTIME")) {
             command.args(["--runtime", &runtime]);
         }
@@ -153,7 +154,7 @@ impl Demo {
         Self::behind(unshare("sh"), &format!("mount -t tmpfs -o {options} tmpfs \"$TMPDIR\""), flags)
     }
 
-    /// Starts it on a free port in this shell, after these commands have succeeded.
+    /// Starts it on a free port from this shell, after these commands have succeeded.
     fn behind(mut shell: Command, commands: &str, flags: &[&str]) -> Self {
         let script = format!("{commands}; exec \"$0\" \"$@\"");
         shell.args(["-ec", &script, PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
@@ -259,8 +260,8 @@ impl Drop for Demo {
     }
 }
 
-/// Returns the command of a demo with this descriptor 3 and the variables for it; run through
-/// another program that passes both on, if given.
+/// Returns the command of a demo that inherits the socket as descriptor 3, with the environment
+/// variables for it; with `before`, it is started by another program that passes both on.
 pub(crate) fn inheriting(before: &[&str], socket: impl Into<OwnedFd>) -> Command {
     let mut command = Command::new("sh");
     let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
@@ -269,7 +270,7 @@ pub(crate) fn inheriting(before: &[&str], socket: impl Into<OwnedFd>) -> Command
     command
 }
 
-/// Runs it to its end, for runs that do not serve.
+/// Runs the program to completion, for arguments with which it does not serve.
 pub(crate) fn run(arguments: &[impl AsRef<OsStr>]) -> Output {
     Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
 }

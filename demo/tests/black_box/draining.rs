@@ -1,4 +1,4 @@
-//! Tests of shutdown: running requests are finished, and responses are complete.
+//! Tests of graceful shutdown: running requests are finished, and responses are complete.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
@@ -49,7 +49,7 @@ fn drain_finishes_running_requests_with_connection_close() {
 fn drain_serves_partially_received_request() {
     let mut demo = Demo::start(&[]);
     let mut client = demo.connect();
-    // Both were received in one read, so the second begins once the first is finished.
+    // Both requests were received in one read, so the second begins when the first is finished.
     client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n");
     assert_eq!(client.response().status, 200);
     demo.terminate();
@@ -71,7 +71,7 @@ fn drain_delay_fails_the_health_check_and_serves_on() {
         let response = client.get("/plaintext");
         assert_eq!((response.text(), response.header("Connection")), ("Hello, World!", None));
         assert_eq!(demo.get("/plaintext").status, 200);
-        // Ends the delay, and not the grace.
+        // The signal ends the delay, and not the grace period.
         client.begin_slow(500);
         demo.terminate();
         demo.await_refusal();
@@ -96,7 +96,7 @@ fn second_signal_ends_at_once() {
     demo.terminate();
     demo.exit();
     assert!(second.elapsed() < Duration::from_secs(10));
-    // Dropped without a response: by an end, or by a reset.
+    // The connection was dropped without a response: ended or reset.
     assert!(!matches!(client.try_response("GET"), Ok(Some(_))));
 }
 
@@ -136,7 +136,7 @@ fn unclosed_websocket_delays_shutdown_by_at_most_1_s() {
     }
 }
 
-/// The observations of one client under load.
+/// The results of one client under load.
 #[derive(Debug, Default)]
 struct Seen {
     whole: usize,
@@ -176,8 +176,8 @@ fn load(address: SocketAddr, request: &[u8], length: usize, responses: &AtomicUs
     seen
 }
 
-/// Returns whether it ended before the first byte of a response; within one the error is
-/// `UnexpectedEof`.
+/// Returns whether the connection ended before the first byte of a response; within a response the
+/// error is `UnexpectedEof`.
 fn is_close(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe)
 }

@@ -4,7 +4,7 @@ use crate::demo::Demo;
 use crate::runtimes::RUNTIMES;
 
 #[test]
-fn events_continue_behind_the_last_event_id() {
+fn events_continue_after_the_last_event_id() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let path = "/events?count=3&delay=0&retry=7";
@@ -55,7 +55,7 @@ fn drain_ends_events_at_once_on_each_runtime() {
         client.send("GET /events?delay=3600000&retry=5 HTTP/1.1\r\nHost: a\r\n\r\n");
         client.await_response();
         demo.terminate();
-        // Complete: the last chunk came, and then the end.
+        // The response is complete: the last chunk was received, and then the end.
         let response = client.response();
         assert_eq!(response.text(), "id: 1\nretry: 5\ndata: {\"number\":1,\"after\":null}\n\n", "{runtime}");
         assert!(client.is_at_end());

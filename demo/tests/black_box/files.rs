@@ -90,7 +90,7 @@ fn invalid_file_root_exits_with_1_and_one_line() {
 }
 
 #[test]
-fn missing_file_has_the_pages_that_are_given() {
+fn missing_file_gets_the_configured_pages() {
     let site = Site::new();
     let demo = site.start(&["--file-fallback", "docs/index.html", "--file-not-found", "plain.txt"]);
     let page = ask(&demo, "orders/7", "Accept: text/html\r\n");

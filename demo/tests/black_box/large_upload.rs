@@ -1,4 +1,4 @@
-//! Tests of uploads larger than the memory it may take.
+//! Tests of uploads that are larger than the allowed memory.
 
 use std::net::TcpStream;
 
@@ -13,7 +13,7 @@ const FILE: u64 = 2 << 30;
 const CHUNKED: u64 = 5 << 30;
 const HEAD: &[u8] = b"--b\r\nContent-Disposition: form-data; name=film; filename=film.mp4\r\n\r\n";
 const TAIL: &[u8] = b"\r\n--b--\r\n";
-/// Memory that the server may need in addition to its idle memory.
+/// Maximum memory in bytes that the server may use in addition to its idle memory.
 const ALLOWED: u64 = 64 << 20;
 
 /// Returns a line of /proc/PID/status in bytes.
@@ -37,7 +37,7 @@ fn chunked_upload_of_5_gib_arrives_intact_in_bounded_memory() {
     client.send("PUT /any HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     let mut left = CHUNKED;
     while left > 0 {
-        // More than 4 GiB, so that no count has 32 bits, in chunks of all sizes.
+        // More than 4 GiB, so that 32-bit counts would overflow, in chunks of many sizes.
         let length = block.len().min(usize::try_from(left).unwrap()).min(1 + left as usize % 70_001 * 20);
         let piece = &block[..length];
         client.send(format!("{length:x}\r\n"));
@@ -60,7 +60,7 @@ fn chunked_upload_of_5_gib_arrives_intact_in_bounded_memory() {
 fn upload_of_2_gib_arrives_intact_in_bounded_memory() {
     let demo = Demo::start(&["--max-request", "3000000000"]);
     let stream = TcpStream::connect(demo.address()).unwrap();
-    // The response is sent when the server has read and hashed everything, twice.
+    // The response is sent after the server has read and hashed everything, twice.
     stream.set_read_timeout(Some(4 * PATIENCE)).unwrap();
     let mut client = Client::new(stream);
     assert_eq!(client.get("/plaintext").status, 200);

@@ -79,7 +79,7 @@ impl Drop for Nginx {
 #[test]
 #[ignore = "needs nginx (Debian: nginx)"]
 fn nginx_sends_files_named_by_x_accel_redirect() {
-    // nginx may run as a user that may not read other users' temporary folders.
+    // nginx may run as a user without access to other users' temporary folders.
     let folder = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(folder.path()).unwrap().display().to_string();
     fs::write(folder.path().join("a b%?\u{fc}.txt"), "sent by nginx").unwrap();
@@ -100,7 +100,7 @@ fn nginx_sends_files_named_by_x_accel_redirect() {
 #[ignore = "needs nginx (Debian: nginx)"]
 fn forwarded_client_of_nginx_is_used_only_if_trusted() {
     let fields = "X-Forwarded-For: 192.0.2.66, 203.0.113.9\r\n";
-    // nginx appends its own peer, 127.0.0.1, which is trusted, too.
+    // nginx appends the address of its peer, 127.0.0.1, which is trusted, too.
     for (flags, ip, scheme) in [(&["--xheaders", "127.0.0.1"][..], "203.0.113.9", "https"), (&[], "127.0.0.1", "http")]
     {
         let demo = Demo::start(flags);

@@ -14,9 +14,9 @@ const LENGTH: usize = 1000;
 const MODIFIED: u64 = 1_700_000_000;
 const DATE: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
 
-/// Requests and the result of both: the status, and for 206 the ranges sent. `{tag}` is the
-/// server's own entity tag, `{date}` that of the file, `{old}` and `{new}` a second before and
-/// after.
+/// Requests and the result of both servers: the status, and for 206 the ranges sent. `{tag}` is the
+/// server's entity tag, `{date}` the modification time of the file, `{old}` and `{new}` a second
+/// before and after that.
 const SAME: &[(&str, &str, &str)] = &[
     // One range (RFC 9110 section 14.1.2).
     ("GET", "", "200"),
@@ -48,7 +48,7 @@ const SAME: &[(&str, &str, &str)] = &[
     ("GET", "Range: byte=0-9", "200"),
     ("GET", "Range: 0-9", "200"),
     ("GET", "Range: bytes=", "200"),
-    // Several ranges.
+    // Requests for several ranges.
     ("GET", "Range: bytes=0-9,20-29", "206 0-9,20-29"),
     ("GET", "Range: bytes=20-29,0-9", "206 20-29,0-9"),
     ("GET", "Range: bytes=0-9, 20-29", "206 0-9,20-29"),
@@ -92,7 +92,7 @@ const SAME: &[(&str, &str, &str)] = &[
     ("GET", "If-Unmodified-Since: {date}", "200"),
     ("GET", "If-Unmodified-Since: {old}", "412"),
     ("GET", "If-Unmodified-Since: {new}", "200"),
-    // Several of them.
+    // Several preconditions.
     ("GET", "If-Match: {tag}\r\nIf-None-Match: {tag}", "304"),
     ("GET", "If-Match: \"x\"\r\nIf-None-Match: {tag}", "412"),
     ("GET", "If-None-Match: \"x\"\r\nIf-Modified-Since: {date}", "200"),
@@ -139,7 +139,7 @@ const DIFFERENT: &[(&str, &str, &str, &str, &str)] = &[
     ("GET", "If-Unmodified-Since: nonsense", "200", "412", "a date that is not valid is ignored (section 13.1.4)"),
 ];
 
-/// Either server.
+/// One of the two servers.
 struct Server {
     address: SocketAddr,
     path: &'static str,
@@ -153,7 +153,7 @@ impl Server {
         Self { address, path, tag, content: content.to_vec() }
     }
 
-    /// Returns its result after checking the response.
+    /// Returns the result of the server after checking its response.
     fn says(&self, method: &str, fields: &str) -> String {
         let mut fields = fields
             .replace("{tag}", &self.tag)
@@ -195,7 +195,7 @@ impl Server {
             return self.range(response.header("Content-Range").unwrap(), &response.body);
         };
         assert_eq!(response.header("Content-Range"), None);
-        // nginx has an empty line before the first part.
+        // nginx sends an empty line before the first part.
         let body = [b"\r\n", response.body.strip_prefix(b"\r\n").unwrap_or(&response.body)].concat();
         let delimiter = format!("\r\n--{boundary}");
         let mut rest = body.strip_prefix(delimiter.as_bytes()).unwrap();
@@ -214,7 +214,7 @@ impl Server {
         ranges.join(",")
     }
 
-    /// Returns the range without its frame; checks its bytes.
+    /// Returns the range of a Content-Range; checks its bytes.
     fn range(&self, content_range: &str, bytes: &[u8]) -> String {
         let range = content_range.strip_prefix("bytes ").and_then(|range| range.strip_suffix("/1000")).unwrap();
         let (first, last) = range.split_once('-').unwrap();

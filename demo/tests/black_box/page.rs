@@ -51,7 +51,7 @@ fn policy_allows_only_the_style_and_script_of_the_page() {
         assert!(policy.contains(&directive), "{policy:?}");
     }
     assert!(!page.header("Content-Security-Policy").unwrap().contains("unsafe"));
-    // They would need a hash of their own.
+    // Inline code would need its own hash in the policy.
     for inline in [" style=", " onclick=", " onload=", "javascript:"] {
         assert!(!page.text().contains(inline), "{inline}");
     }

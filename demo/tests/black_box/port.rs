@@ -1,11 +1,11 @@
-//! A port for another program.
+//! A reserved port for another program.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt};
 
-/// A local port for a program that cannot report which one it chose.
+/// A local port for a program that cannot choose a free one and report it.
 ///
 /// A socket is bound to it without listening: until it is dropped, the system does not assign the
 /// port, and a program that binds it explicitly with `SO_REUSEADDR` may listen on it.

@@ -17,8 +17,8 @@ impl Process {
         Self { folder: format!("/proc/{id}").into(), temporary: temporary.into() }
     }
 
-    /// Returns how others reach this path of its file systems, which may be in a namespace of its
-    /// own.
+    /// Returns the path by which other processes can access this path of its file systems, which
+    /// may be in another namespace.
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
         self.folder.join("root").join(path.strip_prefix("/").unwrap())
     }
@@ -29,8 +29,8 @@ impl Process {
         entries.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string())).collect()
     }
 
-    /// Returns how many sockets it has open: one listens, the others are connections. Pairs of unix
-    /// sockets without a path are left out: signals come through them.
+    /// Returns the number of sockets that it has open: one listens, the others are connections.
+    /// Pairs of unix sockets without a path are left out, because signal handling uses them.
     pub(crate) fn sockets(&self) -> usize {
         let table = fs::read_to_string("/proc/net/unix").unwrap();
         let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
@@ -39,14 +39,16 @@ impl Process {
         self.descriptors().iter().filter(is_counted).count()
     }
 
-    /// Returns how many descriptors are unnamed files in its directory of temporary files.
+    /// Returns the number of descriptors that are unnamed files in its directory of temporary
+    /// files.
     pub(crate) fn temporary_files(&self) -> usize {
         let unnamed =
             |link: &String| link.starts_with(self.temporary.to_str().unwrap()) && link.ends_with(" (deleted)");
         self.descriptors().iter().filter(|link| unnamed(link)).count()
     }
 
-    /// Returns how many of its threads are workers, besides the first thread, which is one, too.
+    /// Returns the number of its threads that are workers, except the first thread, which is also a
+    /// worker.
     pub(crate) fn other_workers(&self) -> usize {
         let tasks = fs::read_dir(self.folder.join("task")).unwrap();
         let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -63,8 +65,8 @@ impl Process {
     /// Returns its processor time in ticks of 10 ms.
     pub(crate) fn ticks(&self) -> u64 {
         let stat = fs::read_to_string(self.folder.join("stat")).unwrap();
-        // The name, which may contain anything, is followed by the state and eleven numbers before
-        // these.
+        // The process name, which may contain any character, is followed by the state and eleven
+        // other numbers.
         let numbers: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         numbers[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }

@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::demo::Demo;
 
-/// Returns the program's output; it must succeed.
+/// Runs a program; returns its output. It must succeed.
 pub(crate) fn output(program: &str, arguments: &[&str], input: &[u8]) -> String {
     let mut command = Command::new(program);
     let input_file = tempfile::tempfile().unwrap();
@@ -50,7 +50,7 @@ fn curl_sends_head() {
 fn curl_uploads_2_mb_with_100_continue_and_chunked() {
     let demo = Demo::start(&[]);
     let content = vec![b'x'; 2_000_000];
-    // curl would wait a minute for the 100 before it continues without one.
+    // curl would wait a minute for `100 Continue` before it continues without it.
     let patient = ["--expect100-timeout", "60", "--header", "Expect: 100-continue", "--data-binary", "@-"];
     assert_eq!(curl(&[&patient[..], &[&demo.url("/echo-len")]].concat(), &content), "2000000");
     let trace = ["--verbose", "--stderr", "-", "--output", "/dev/null"];
@@ -139,7 +139,7 @@ const assert = require('assert');
 #[test]
 #[ignore = "needs wrk (Debian: wrk)"]
 fn wrk_sees_no_error_with_64_and_with_1000_connections() {
-    // The connections of both sides need descriptors; children inherit the limit.
+    // The connections need descriptors on both sides; child processes inherit the limit.
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let demo = Demo::start(&["--workers", "0"]);

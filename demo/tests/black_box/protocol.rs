@@ -39,7 +39,7 @@ fn head_has_the_fields_of_get_without_a_body() {
         let (head, get) = (client.request("HEAD", path, "", ""), client.get(path));
         assert_eq!(head.status, 200);
         for name in ["Content-Length", "Content-Type"] {
-            // The inspector shows the method, which is one letter longer.
+            // The inspector shows the method, and HEAD is one letter longer than GET.
             if path != "/some/path" || name != "Content-Length" {
                 assert_eq!(head.header(name), get.header(name), "{path}");
             }

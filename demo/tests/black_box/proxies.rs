@@ -104,7 +104,7 @@ fn full_url_has_the_scheme_of_the_trusted_proxy() {
     }
 }
 
-/// Version 2, TCP over IPv4, from 203.0.113.9:4711.
+/// A PROXY header of version 2: TCP over IPv4, from 203.0.113.9:4711.
 const VERSION_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x7f\0\0\x01\x12\x67\0\x50";
 const REQUEST: &[u8] = b"GET /x HTTP/1.1\r\nHost: demo.test\r\n\r\n";
 
@@ -155,7 +155,7 @@ fn connection_without_required_proxy_header_is_closed() {
 #[test]
 fn only_invalid_proxy_headers_are_logged() {
     let demo = Demo::start(&["--proxy-protocol"]);
-    // Neither empty probes nor errors of other requests are logged.
+    // Connections without bytes and errors of other requests are not logged.
     let mut probe = demo.connect();
     probe.half_close();
     assert!(probe.is_at_end());

@@ -1,15 +1,15 @@
-//! Tests of too large uploads with other programs: each receives the refusal (413), although it
-//! reads the response only after sending everything.
+//! Tests of too large uploads with other programs: each receives the 413, although it reads the
+//! response only after sending everything.
 
 use crate::demo::Demo;
 use crate::programs::{curl, output};
 use crate::tls::Certified;
 
-/// The demo accepts 10 MiB.
+/// Sizes of the uploads in bytes; the demo accepts 10 MiB.
 const SIZES: [usize; 3] = [12_000_000, 20_000_000, 50_000_000];
 
-/// Lets a program upload to the demo, without TLS and with it. Its arguments are the URL, the file
-/// with the authority of the demo's certificate, and the sizes.
+/// Runs a program that uploads to the demo, without TLS and with TLS. Its arguments are the URL,
+/// the file with the authority of the demo's certificate, and the sizes.
 fn refused(program: &str, arguments: &[&str]) {
     let certified = Certified::new();
     let authority = certified.text("ca.pem");
@@ -61,7 +61,7 @@ print('done')
     refused("python3", &["-c", program]);
 }
 
-/// It sends slowly and reads nothing before its end.
+/// The client sends slowly and reads only after it has sent everything.
 #[test]
 #[ignore = "needs python3 (Debian: python3)"]
 fn slow_python_socket_receives_the_413_of_its_upload() {

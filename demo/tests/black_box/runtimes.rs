@@ -49,7 +49,7 @@ fn bodies_of_any_size_are_echoed() {
         assert!(client.post("/echo", &content).body == content);
         let fields = "Content-Type: multipart/form-data; boundary=cut\r\n";
         assert_eq!(client.request("POST", "/upload", fields, &form).text(), "1 5000000");
-        // This one goes through a temporary file, and so through the blocking pool.
+        // This file is stored in a temporary file by the blocking pool.
         let kept = client.request("POST", "/kept", fields, &form).json();
         assert_eq!(kept["files"]["f"][0]["size"], 5_000_000);
         assert_eq!(client.get("/stream?chunks=20&size=1000000").body.len(), 20_000_000);

@@ -9,7 +9,7 @@ use crate::process::wait_until;
 use crate::runtimes::RUNTIMES;
 use crate::tls::Certified;
 
-/// Runs an action, and checks that it took this long, with tolerance for a busy machine.
+/// Runs an action, and checks its duration, with tolerance for a busy machine.
 fn lasts(seconds: f64, action: impl FnOnce()) {
     let started = Instant::now();
     action();
@@ -59,9 +59,9 @@ fn linger_timeout_closes_the_connection() {
     lasts(0.0, || wait_until("it is closed", || demo.process().sockets() == 1));
 }
 
-/// Begins an upload that is refused for its size, and continues until the connection is closed, or
-/// for this long.
-fn upload_behind_a_refusal(demo: &Demo, at_most: Duration) {
+/// Begins an upload that is refused because of its size, and continues until the connection is
+/// closed, at most for this time.
+fn upload_after_a_refusal(demo: &Demo, at_most: Duration) {
     let mut client = demo.connect();
     client.send("POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
     assert_eq!(client.response().status, 413);
@@ -74,15 +74,15 @@ fn upload_behind_a_refusal(demo: &Demo, at_most: Duration) {
 #[test]
 fn linger_timeout_cuts_off_a_refused_upload() {
     let demo = Demo::start(&["--linger-timeout", "1"]);
-    lasts(1.0, || upload_behind_a_refusal(&demo, PATIENCE));
+    lasts(1.0, || upload_after_a_refusal(&demo, PATIENCE));
     // Without the flag it may continue for longer than an ordinary linger.
     let demo = Demo::start(&[]);
-    lasts(4.0, || upload_behind_a_refusal(&demo, Duration::from_secs(4)));
+    lasts(4.0, || upload_after_a_refusal(&demo, Duration::from_secs(4)));
 }
 
 #[test]
 fn body_rate_closes_slow_upload_with_408() {
-    // Applies after 10 seconds, which no flag changes.
+    // The rate applies after 10 seconds, which no flag changes.
     let demo = Demo::start(&["--body-rate", "1000000"]);
     let mut client = demo.connect();
     client.send("POST /echo-len HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
@@ -126,8 +126,8 @@ fn write_timeout_resets_the_connection() {
     assert_eq!(demo.get("/plaintext").status, 200);
 }
 
-/// Reads slowly, without pause: the socket always has less room than the kernel reports as
-/// writable.
+/// Reads slowly, without pause: the socket never has enough free space for the kernel to report it
+/// as writable.
 fn read_slowly(mut client: impl Read + Write) {
     client.write_all(b"GET /stream?chunks=9&size=1000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let mut buffer = vec![0; 20_000];
@@ -180,7 +180,7 @@ fn half_closed_timeout_drops_a_client_that_left() {
             drop(client);
             lasts(0.0, || wait_until("it is dropped", || demo.process().sockets() == sockets));
         }
-        // A client that only ended its stream gets the response.
+        // A client that only ended its sending side gets the response.
         let mut client = demo.connect();
         client.send("GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n");
         client.half_close();

@@ -6,8 +6,7 @@ use crate::demo::Demo;
 use crate::programs::{curl, output};
 use crate::tls::Certified;
 
-/// Returns both output streams of `openssl s_client` on a connection to the demo on which it sends
-/// this.
+/// Returns both output streams of `openssl s_client`, which connects to the demo and sends `sent`.
 fn s_client(certified: &Certified, demo: &Demo, arguments: &[&str], sent: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input");

@@ -1,5 +1,5 @@
-//! Tests of uploads with other programs. The names are awkward on purpose; contents are compared by
-//! their SHA-256.
+//! Tests of uploads with other programs. The names contain special characters; contents are
+//! compared by their SHA-256.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ fn curl_uploads_files_with_awkward_names() {
         assert_eq!(report["files"], json!({"file": [described]}));
         assert_eq!(report["post"], json!({"note": [&field[5..]]}));
     }
-    // Line ends and quotes in the name of a field are sent as by browsers.
+    // curl sends line ends and quotes in the name of a field like browsers do.
     let fields = ["--form-string", "two\r\nlines=1", "--form-string", "a \"b\"=2"];
     let report: Value = serde_json::from_str(&curl(&[&fields[..], &[&demo.url("/any")]].concat(), b"")).unwrap();
     assert_eq!(report["post"], json!({"two\r\nlines": ["1"], "a \"b\"": ["2"]}));
@@ -54,8 +54,8 @@ fn curl_uploads_files_with_awkward_names() {
     );
 }
 
-/// Sends one file under each name with the `send` of the program's head, and checks how it arrived.
-/// A path in a name is removed; line ends are kept.
+/// Sends a file with each name by the function `send`, which each program defines before this code,
+/// and checks how it was received. A path in a name is removed; line ends are kept.
 const PYTHON: &str = r#"
 import hashlib, json, sys
 base = sys.argv[1]

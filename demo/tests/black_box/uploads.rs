@@ -187,13 +187,13 @@ fn aborted_upload_leaves_no_file_and_no_descriptor() {
             let mut client = demo.connect();
             client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n{fields}\r\n"));
             if path == "/upload" && fields != MULTIPART {
-                // Refused by its type.
+                // The request is refused because of its type.
                 let _ = client.try_send(&content);
             } else {
                 client.send(&content);
             }
             if path == "/any" {
-                // The part and the raw body.
+                // A multipart form has two files: the part and the raw body.
                 let files = if fields == MULTIPART { 2 } else { 1 };
                 wait_until("there are temporary files", || process.temporary_files() == files);
             }
@@ -215,7 +215,7 @@ fn connection_after_an_upload_has_one_descriptor() {
     let demo = Demo::start(&[]);
     let process = demo.process();
     let watches = || process.descriptors().iter().filter(|link| link.ends_with("[eventpoll]")).count();
-    // After the runtime has opened its own descriptors.
+    // A first request, so that the runtime has opened its own descriptors.
     demo.connect().get("/");
     let before = watches();
     let content = noise(4_000_000);

@@ -1,4 +1,4 @@
-//! Tests of WebSockets with a client library, and with raw bytes where it must fail.
+//! Tests of WebSockets with a client library, and with raw bytes for invalid input.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -85,7 +85,7 @@ pub(crate) fn assert_closes(socket: &mut WebSocket<TcpStream>, code: CloseCode, 
     assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)), "{case}");
 }
 
-/// Returns a masked frame, whose mask changes nothing, with this payload.
+/// Returns a frame with this payload, masked with zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
     let length = match length {
@@ -113,7 +113,7 @@ fn websocket_protocol_error_gets_a_close_frame() {
             ("a code that must not be sent", frame(0x88, b"\x03\xed"), CloseCode::Protocol),
             ("text that is not UTF-8", frame(0x81, b"a\xff"), CloseCode::Invalid),
             ("a reason that is not UTF-8", frame(0x88, b"\x03\xe8\xff"), CloseCode::Invalid),
-            // All of it is sent before the response is read.
+            // The whole frame is sent before the response is read.
             ("a frame of 17 MiB", frame(0x82, &vec![0; 17 << 20]), CloseCode::Size),
         ] {
             let mut socket = connect(&demo);

@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(1)))
         .layer(CompressionLayer::new())
         .layer(TraceLayer::new_for_http());
-    // The timeout and the WebSocket need tokio: on other runtimes, Compat lends them one.
+    // The timeout and the WebSocket need tokio: on other runtimes, Compat provides a tokio context.
     let service = TowerService::new(service_fn(move |request| Compat::new(application.clone().oneshot(request))));
     let mut arguments = std::env::args().skip(1);
     let runtime = arguments.next().unwrap_or_else(|| "tokio".into());

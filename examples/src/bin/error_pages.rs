@@ -1,11 +1,12 @@
-//! Errors of the server as JSON or as a page, and metrics on a port of their own:
-//! `cargo run -p httpants-examples --bin error_pages -- [ADDRESS [METRICS-ADDRESS]]`.
+//! Errors of the server as JSON or as a page, and metrics on a separate port: `cargo run -p
+//! httpants-examples --bin error_pages -- [ADDRESS [METRICS-ADDRESS]]`.
 //!
 //! Try `curl -i http://127.0.0.1:8080/nothing`, and the same with `-H 'Accept: text/html'`.
 
 use httpants_tokio::{FileRoot, Handle, Request, RequestHead, Response, Server, ServerError};
 
-/// The text of an error quotes neither the client nor the application, so it needs no escaping.
+/// Returns a page for an error. Its text contains no input of the client and no data of the
+/// application, so it needs no escaping.
 fn page(error: &ServerError, request: Option<&RequestHead>) -> Response {
     let status = error.status();
     let title = status.canonical_reason().unwrap_or("Error");
@@ -22,7 +23,7 @@ fn page(error: &ServerError, request: Option<&RequestHead>) -> Response {
     response.with_header("Access-Control-Allow-Origin", "*").with_header("Cache-Control", "no-store")
 }
 
-/// The text format of Prometheus.
+/// Returns the counters in the text format of Prometheus.
 async fn metrics(site: Handle, _: Request) -> Response {
     let counters = site.counters();
     let (requests, open) = (counters.requests, counters.connections_open);

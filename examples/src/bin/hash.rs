@@ -6,8 +6,8 @@
 use httpants_tokio::{BodyError, BodyPolicy, Request, Response, Server};
 use sha2::{Digest, Sha256};
 
-/// Reads as fast as it hashes; meanwhile the client waits. A broken upload is an error, never a
-/// hash.
+/// Reads as fast as it hashes; meanwhile the client waits. An incomplete upload is an error, and
+/// never returns a hash.
 async fn hash(mut request: Request) -> Result<Response, BodyError> {
     if request.method() != "PUT" {
         return Ok(Response::method_not_allowed(["PUT"]));

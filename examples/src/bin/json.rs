@@ -15,7 +15,7 @@ struct Note {
 
 type Notes = Arc<Mutex<Vec<Note>>>;
 
-/// The error of a body that is no note converts into 400, 413 or 415.
+/// The error of a body that is not a note converts into 400, 413 or 415.
 async fn handler(notes: Notes, mut request: Request) -> Result<Response, BodyError> {
     match (request.method().as_str(), request.path()) {
         ("GET" | "HEAD", "/notes") => Ok(Response::json(&*notes.lock().unwrap_or_else(PoisonError::into_inner))),

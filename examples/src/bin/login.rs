@@ -31,7 +31,7 @@ fn page(request: &Request) -> Result<Response, Misuse> {
         request.remove_signed_cookie("flash")?;
     }
     Ok(match request.signed_cookie_text("user") {
-        // Plain text, because the name is the client's.
+        // Plain text, because the client chose the name.
         Some(name) => Response::text(format!("{message} You are {name}; POST /logout ends that.\n")),
         None => Response::html(format!("<p>{message}</p>{FORM}")),
     })

@@ -24,7 +24,7 @@ async fn hello(request: Request) -> Response {
 
 fn main() -> io::Result<()> {
     let socket = std::env::args().nth(1).ok_or_else(|| io::Error::other("usage: proxied SOCKET"))?;
-    // Of X-Forwarded-For only the last address counts, which nginx has added.
+    // Only the last address of X-Forwarded-For is used, which nginx has added.
     let nginx = XHeaders::trusted([]).map_err(io::Error::other)?.unix_peers().proto();
     let server = Server::new(hello).xheaders(nginx).listen(format!("unix:{socket}").as_str()).bind()?;
     for address in server.local_addresses() {

@@ -1,10 +1,9 @@
 //! Serves an application that routes in the browser: `cargo run -p httpants-examples --bin site -- DIRECTORY
 //! [ADDRESS]`.
 //!
-//! The directory has an `index.html`, which is sent for every path that a browser navigates to and
-//! no file has, and a `404.html` for everything else that is missing. Files in `assets` have a hash
-//! in their names and are never asked for again; all files may have siblings `.br`, `.zst` and
-//! `.gz`.
+//! The directory has an `index.html`, which is sent if a browser navigates to a path without a
+//! file, and a `404.html` for all other missing files. Files in `assets` have a hash in their names
+//! and are cached forever; all files may have siblings `.br`, `.zst` and `.gz`.
 
 use httpants_tokio::{FileRoot, Request, Response, Server};
 

@@ -25,7 +25,7 @@ async fn handler(request: Request) -> Response {
             Response::events(stream::unfold(first, async |number| Some((time(number).await, number.wrapping_add(1)))))
         }
         "/squares.csv" => {
-            // A row is made when the client has taken those before it.
+            // A row is created when the client has received the previous ones.
             let rows = (0..100_000_u64).map(|n| Ok::<_, Infallible>(format!("{n},{}\r\n", n * n).into()));
             Response::stream(stream::iter(rows)).with_header("Content-Type", "text/csv")
         }

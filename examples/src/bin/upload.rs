@@ -22,7 +22,7 @@ async fn handler((folder, number): (PathBuf, Arc<AtomicU64>), request: Request) 
     }
     let mut report = String::new();
     for photo in request.files().all("photo").filter(|photo| photo.is_chosen()) {
-        // A name of the server's: the client's could be any path.
+        // The server chooses the name, because the client's could be any path.
         let name = format!("{}.upload", number.fetch_add(1, Ordering::Relaxed));
         if let Err(error) = photo.persist(folder.join(&name)).await {
             eprintln!("{name}: {error}");

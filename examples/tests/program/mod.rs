@@ -5,14 +5,14 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// How long a test waits for anything.
+/// Maximum time for which a test waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A started program, which is killed with this value.
+/// A running program, which is killed on drop.
 pub(crate) struct Program {
     child: Child,
     output: BufReader<ChildStdout>,
-    /// What it listens on.
+    /// The addresses on which it listens.
     pub(crate) addresses: Vec<String>,
 }
 
@@ -44,12 +44,12 @@ impl Program {
         self.send("GET", path, "", b"")
     }
 
-    /// Sends a request to its first address and returns the response.
+    /// Sends a request to the first address and returns the response.
     pub(crate) fn send(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> String {
         exchange(&self.addresses[0], method, path, fields, body)
     }
 
-    /// Sends a request to its first address.
+    /// Sends a request to the first address; returns the connection.
     pub(crate) fn begin(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> TcpStream {
         begin(&self.addresses[0], method, path, fields, body)
     }
@@ -74,7 +74,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended.
+        // The program may have ended.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -91,25 +91,25 @@ fn begin(address: &str, method: &str, path: &str, fields: &str, body: &[u8]) -> 
     stream
 }
 
-/// Sends a request on a connection of its own and returns the response.
+/// Sends a request on a new connection and returns the response.
 pub(crate) fn exchange(address: &str, method: &str, path: &str, fields: &str, body: &[u8]) -> String {
     rest(&mut begin(address, method, path, &format!("Connection: close\r\n{fields}"), body))
 }
 
-/// Reads to the end.
+/// Returns the rest of the stream.
 pub(crate) fn rest(stream: &mut impl Read) -> String {
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     response
 }
 
-/// Returns whether the head has a line that begins so.
+/// Returns whether the head has a line that begins with `line`.
 pub(crate) fn has(response: &str, line: &str) -> bool {
     let head = response.split("\r\n\r\n").next().unwrap();
     head.lines().any(|field| field.to_ascii_lowercase().starts_with(&line.to_ascii_lowercase()))
 }
 
-/// Returns what follows the head.
+/// Returns the bytes after the head.
 pub(crate) fn body(response: &str) -> &str {
     response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {response}")).1
 }

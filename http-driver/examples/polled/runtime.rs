@@ -1,5 +1,5 @@
 //! A runtime made of the standard library, one thread per worker: every waiting task is woken each
-//! millisecond and tries again. Apart from that it is complete and passes the behaviour suite.
+//! millisecond and tries again. It is complete and passes the behaviour suite.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -69,7 +69,7 @@ impl runtime::Transport for Transport {
 
     #[cfg(target_os = "linux")]
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
-        // Out of descriptors, which is not an error of the connection.
+        // There is no descriptor for a watch, which is not an error of the connection.
         let Ok(watch) = PeerWatch::new(&self.0, awaited) else { return wait(context) };
         match watch.poll()? {
             Poll::Ready(()) => Poll::Ready(Ok(())),
@@ -118,7 +118,7 @@ impl Sleep for Timer {
     }
 }
 
-/// The runtime: a handle that is cheap to clone. The tasks belong to the thread.
+/// The runtime: a handle that is cheap to clone. Tasks are stored per thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Polled {
     origin: Instant,
@@ -207,7 +207,7 @@ impl Runtime for Polled {
                 return Ok(output);
             }
             tasks.extend(SPAWNED.take());
-            // Polls all tasks: a needless poll of a connection does nothing.
+            // Polls all tasks, because an unneeded poll of a connection does no harm.
             tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
         }
     }

@@ -1,4 +1,4 @@
-//! A task that ends alone when it panics.
+//! A task whose panics do not affect other tasks.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,8 +10,9 @@ use pin_project_lite::pin_project;
 use crate::observe::discard;
 
 pin_project! {
-    /// A future whose panics end nothing else, also those of its destructors: some executors pass a
-    /// panic on to their thread, and async-task aborts the process for one of a destructor.
+    /// A future whose panics end only itself, including those of its destructors: some executors
+    /// propagate a panic to their thread, and async-task aborts the process after a panic in a
+    /// destructor.
     pub(super) struct Contained<F> {
         #[pin]
         future: Option<F>,

@@ -9,12 +9,12 @@ use super::Transport;
 use super::socket::Socket;
 use crate::runtime;
 
-/// A listening socket that async-io watches.
+/// A listening socket that is registered with async-io.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// The local address, read once because asking each accepted connection would cost a system
-    /// call.
+    /// The local address, read once, because reading it for each accepted connection would cost a
+    /// system call.
     local: Address,
 }
 

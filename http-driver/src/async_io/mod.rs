@@ -62,11 +62,11 @@ use crate::runtime::{Blocking, BlockingPool, Clock, Runtime, Spawn};
 
 /// An executor of tasks and blocking work.
 pub trait Executor: Clone + Debug + Send + Sync + 'static {
-    /// Runs the future in the background. Its panics are caught before.
+    /// Runs the future in the background. The future does not panic: the caller catches its panics.
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);
 
     /// Runs blocking work on another thread, even if its result is not awaited. May be called
-    /// outside of the runtime and must not panic there.
+    /// outside of the runtime, and must not panic then.
     fn unblock<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -135,7 +135,7 @@ impl<E: Executor> Runtime for AsyncIo<E> {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        // A panic becomes an error of this future only.
+        // A panic becomes an error of this future.
         let work = self.executor.unblock(|| {
             catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
                 discard(panic);

@@ -1,15 +1,15 @@
-//! A socket that the reactor watches.
+//! A socket that is registered with the reactor.
 
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, ready};
 
 use ::async_io::Async;
 
-/// A socket with a note of whether the last read drained it.
+/// A socket, and whether the last read drained it.
 ///
-/// The reactor's readiness is one-shot, so each wait costs a system call. After a read that found
-/// less than it could take, a second read would find nothing, so the socket waits for readiness
-/// first.
+/// The reactor's readiness is one-shot, so each wait costs a system call. After a read that
+/// returned fewer bytes than the buffer has, a second read would find none, so the socket waits for
+/// readiness first.
 #[derive(Debug)]
 pub(super) struct Socket {
     watched: Async<socket2::Socket>,
@@ -45,7 +45,7 @@ impl Socket {
         }
     }
 
-    /// Writes without waiting first, because there is nearly always room.
+    /// Writes without waiting for readiness first, because the socket is nearly always writable.
     pub(super) fn poll_write_with<T>(
         &self,
         context: &mut Context<'_>,

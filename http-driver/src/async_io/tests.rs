@@ -1,5 +1,4 @@
-//! Tests of these sockets alone; the rest is tested by the conformance suite of
-//! `httpants-testkit`.
+//! Tests of the sockets on async-io. The conformance suite of `httpants-testkit` tests the rest.
 
 use std::future::poll_fn;
 use std::io::{IoSlice, Write};
@@ -37,7 +36,7 @@ fn socket_waits_after_a_short_read_only() {
     assert!(transport.socket.drained);
     let mut context = Context::from_waker(Waker::noop());
     assert!(transport.poll_recv(&mut context, &mut buffer).is_pending());
-    // Bytes received in between are not lost, nor is the end.
+    // Bytes received in the meantime are not lost, nor is the end of the stream.
     client.write_all(b"more").unwrap();
     assert_eq!(recv(&mut transport, &mut buffer), b"more");
     drop(client);

@@ -12,13 +12,13 @@ use crate::runtime::Sleep;
 pub struct AsyncIoSleep {
     timer: ::async_io::Timer,
     origin: Instant,
-    /// The timer fired; async-io reports that only once.
+    /// True if the timer fired; async-io reports that only once.
     elapsed: bool,
 }
 
 impl AsyncIoSleep {
     pub(super) fn new(origin: Instant, at: Duration) -> Self {
-        // A time that the clock cannot represent never comes.
+        // For a time that the clock cannot represent, the timer never fires.
         let timer = origin.checked_add(at).map_or_else(::async_io::Timer::never, ::async_io::Timer::at);
         Self { timer, origin, elapsed: false }
     }

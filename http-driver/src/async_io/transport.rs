@@ -10,12 +10,12 @@ use ::async_io::Async;
 use super::socket::Socket;
 use crate::runtime::{self, SendHint};
 
-/// A connected socket that async-io watches.
+/// A connected socket that is registered with async-io.
 #[derive(Debug)]
 pub struct Transport {
     pub(super) socket: Socket,
     is_tcp: bool,
-    /// The watch for the end of the peer's stream behind unread bytes.
+    /// The watch for the end of the peer's stream while received bytes are still unread.
     #[cfg(target_os = "linux")]
     peer: Option<Box<Async<PeerWatch>>>,
 }
@@ -62,13 +62,13 @@ impl runtime::Transport for Transport {
         let room = buffer.len();
         let received = self.socket.poll_read_with(context, |mut socket| socket.read(buffer));
         if let Poll::Ready(Ok(count)) = received {
-            // A full buffer may mean that there is more; a short read drained the socket. At the
-            // end of the stream the socket stays readable.
+            // If the buffer is full, there may be more; a short read drained the socket. At the end
+            // of the stream the socket stays readable.
             self.socket.drained = count < room;
         }
         #[cfg(target_os = "linux")]
         if received.is_pending() {
-            // No unread bytes precede the end of the stream, so reading detects it.
+            // All bytes are read, so reading detects the end of the stream.
             self.peer = None;
         }
         received
@@ -107,7 +107,7 @@ impl runtime::Transport for Transport {
             Some(watch) if watch.get_ref().awaited() == awaited => watch,
             _ => match PeerWatch::new(self.socket.inner(), awaited).and_then(Async::new_nonblocking) {
                 Ok(watch) => Box::new(watch),
-                // Out of descriptors, which is not an error of the connection.
+                // There is no descriptor for a watch, which is not an error of the connection.
                 Err(_) => return Poll::Pending,
             },
         };

@@ -13,6 +13,6 @@ pub(crate) struct Accepted<T> {
     pub(crate) peer: ConnectionInfo,
     pub(crate) registration: Registration,
     pub(crate) admission: Admission,
-    /// Its maximum age, if there is a limit.
+    /// The maximum age of the connection, if there is one.
     pub(crate) age: Option<Duration>,
 }

@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use httpants_core::Address;
 
-/// Counts the open connections of each address, up to a maximum. There are entries only for open
-/// connections.
+/// The numbers of open connections per address, up to a maximum. Only addresses with open
+/// connections have an entry.
 #[derive(Debug)]
 pub(crate) struct AddressLimit {
     most: usize,
     open: Mutex<HashMap<Key, usize>>,
 }
 
-/// What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, because a
-/// client chooses the rest. Link-local addresses share these bits, so each of them counts.
+/// The key of one client: an IPv4 address, or the first 64 bits of an IPv6 address, because a
+/// client can choose the rest. Link-local addresses share these bits, so they are keys as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
     V4([u8; 4]),
@@ -44,7 +44,8 @@ impl AddressLimit {
     }
 
     /// Counts a connection of this address until the place is dropped. Returns `None` if the
-    /// address has the maximum. An address that is not of the internet has no limit, and no place.
+    /// address has the maximum number of connections, and `Some(None)` for an address that is not
+    /// an IP address, which has no limit.
     pub(super) fn enter(self: &Arc<Self>, address: Address) -> Option<Option<Box<AddressPlace>>> {
         let Some(ip) = address.ip() else { return Some(None) };
         let key = Key::of(ip);

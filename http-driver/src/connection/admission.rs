@@ -10,16 +10,16 @@ use crate::observe::{Count, Metrics};
 /// The admission of one connection.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// It is decided. A connection that is counted for its address has a place.
+    /// The connection is admitted. If it is counted for its address, it has a place.
     Decided { _place: Option<Box<AddressPlace>> },
-    /// The address is known once the PROXY header was received.
+    /// The decision waits for the address in the PROXY header.
     AwaitsHeader(Arc<AddressLimit>),
-    /// It is refused by this as soon as its transport can carry a response.
+    /// The connection is refused by calling this function once its transport can send a response.
     Refused(fn(&mut Connection)),
 }
 
 impl Admission {
-    /// Returns the admission of a connection that no limit applies to.
+    /// Returns the admission of a connection to which no limit applies.
     pub(crate) fn granted() -> Self {
         Self::Decided { _place: None }
     }
@@ -35,7 +35,7 @@ impl Admission {
         }
     }
 
-    /// Returns the admission of a connection that the server has no room for.
+    /// Returns the admission of a connection over the maximum of the server.
     pub(crate) fn overloaded() -> Self {
         Self::Refused(Connection::refuse_overloaded)
     }
@@ -44,7 +44,7 @@ impl Admission {
         matches!(self, Self::Refused(_))
     }
 
-    /// Decides by the address of the PROXY header, where that was awaited.
+    /// Decides by the address in the PROXY header, if the decision waited for it.
     #[cold]
     pub(super) fn header_received(&mut self, address: Address, metrics: &Metrics) {
         if let Self::AwaitsHeader(limit) = self {
@@ -52,7 +52,7 @@ impl Admission {
         }
     }
 
-    /// Refuses the connection, where that is decided.
+    /// Refuses the connection, if that was decided.
     #[cold]
     pub(super) fn refuse(&mut self, core: &mut Connection) {
         if let Self::Refused(refuse) = self {

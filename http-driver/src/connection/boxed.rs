@@ -1,4 +1,4 @@
-//! The future of a handler, in a box that is used again by the next request of its thread.
+//! The future of a handler, in a box that the next request of the same thread reuses.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -6,12 +6,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Boxes of each type of future that a thread keeps: as many as of the other parts of a busy
-/// connection.
+/// Number of boxes that a thread keeps for each type of future: the same as of buffers and
+/// exchanges.
 const KEPT: usize = 16;
 /// Size of the largest future whose box is kept, in bytes.
 const LARGEST: usize = 8 * 1024;
-/// Types of futures that a thread keeps boxes of. Each server has one.
+/// Number of types of futures for which a thread keeps boxes. Each server has one type.
 const TYPES: usize = 4;
 
 /// A box without a future.
@@ -33,14 +33,14 @@ impl<F: 'static> BoxedFuture<F> {
         Self(place)
     }
 
-    /// Drops the future, which may panic, and keeps the box.
+    /// Drops the future, which may panic, and keeps the box for reuse.
     pub(super) fn end(self) {
         let Self(mut place) = self;
         place.as_mut().set(None);
         if size_of::<F>() > LARGEST {
             return;
         }
-        // Without the cache, at the end of a thread, the box is dropped with the closure.
+        // If the thread ends and the cache is gone, the box is dropped with the closure.
         let _ = SHELVES.try_with(move |shelves| {
             let mut shelves = shelves.borrow_mut();
             match shelf_of(&mut shelves) {
@@ -56,7 +56,7 @@ impl<F: Future> BoxedFuture<F> {
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
         match self.0.as_mut().as_pin_mut() {
             Some(future) => future.poll(context),
-            // Not before the end, which consumes this.
+            // Not reached: only `end` removes the future, and it consumes `self`.
             None => Poll::Pending,
         }
     }

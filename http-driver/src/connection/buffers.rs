@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use httpants_core::Storage;
 
-/// Buffers of each size that a thread keeps: as many as of the exchanges that they belong to.
+/// Number of buffers of each size that a thread keeps: the same as of exchanges.
 const KEPT: usize = 16;
 /// Number of sizes: two for each of two servers with different limits on one thread.
 const SIZES: usize = 4;

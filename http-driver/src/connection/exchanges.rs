@@ -7,12 +7,13 @@ use httpants_core::{Connection, ConnectionInfo, Now};
 
 use crate::exchange::{Environment, Exchange};
 
-/// Exchanges of each server that a thread keeps. Idle connections hold none, and requests that do not
-/// wait use one after the other. On a runtime that moves tasks between threads, each thread keeps this
-/// number in the end.
+/// Number of exchanges of each server that a thread keeps. Idle connections hold none, and requests
+/// that do not wait use the same one in turn. On a runtime that moves tasks between threads, each
+/// thread eventually keeps this number.
 const KEPT: usize = 16;
 
-/// Servers that a thread keeps exchanges of. The oldest makes room for another one.
+/// Number of servers for which a thread keeps exchanges. Those of the oldest are dropped for a new
+/// one.
 const SERVERS: usize = 4;
 
 /// The exchanges of one server.
@@ -26,15 +27,15 @@ impl Shelf {
         std::ptr::eq(self.server.as_ptr(), Arc::as_ptr(environment))
     }
 
-    /// Returns whether nothing but these exchanges uses the environment, so that its server has ended.
-    /// Exchanges that other threads keep hide that.
+    /// Returns whether only these exchanges use the environment, which means that its server has
+    /// ended. If other threads keep exchanges of the server, this returns false.
     fn is_orphaned(&self) -> bool {
         self.server.strong_count() <= self.exchanges.len()
     }
 }
 
 thread_local! {
-    /// The oldest first. Servers with connections on one thread are few, usually one.
+    /// The oldest first. A thread has connections of few servers, usually one.
     static SHELVES: RefCell<Vec<Shelf>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -54,7 +55,7 @@ fn create(environment: &Arc<Environment>, now: Now) -> Exchange {
     Exchange::new(core, Arc::clone(environment))
 }
 
-/// Returns an exchange without a connection to the cache.
+/// Puts an exchange without a connection back into the cache.
 pub(super) fn put(exchange: Exchange, environment: &Arc<Environment>) {
     let left = SHELVES.try_with(|shelves| {
         let mut shelves = shelves.borrow_mut();
@@ -67,13 +68,14 @@ pub(super) fn put(exchange: Exchange, environment: &Arc<Environment>) {
             None => add_shelf(&mut shelves, environment, exchange),
         }
     });
-    // Dropped behind the borrow.
+    // Dropped after the end of the borrow.
     if let Ok(Some(left)) = left {
         drop(left);
     }
 }
 
-/// Begins the shelf of another server; returns what was left by one that is over.
+/// Adds a shelf for another server; returns the exchanges of a removed shelf, to be dropped by the
+/// caller.
 #[cold]
 fn add_shelf(shelves: &mut Vec<Shelf>, environment: &Arc<Environment>, exchange: Exchange) -> Option<Vec<Exchange>> {
     let added = Shelf { server: Arc::downgrade(environment), exchanges: vec![exchange] };
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exchanges_of_ended_servers_are_dropped_whichever_threads_keep_some() {
+    fn exchanges_of_ended_servers_are_dropped_on_all_threads() {
         let first = environment();
         let ended = Arc::downgrade(&first);
         let kept_elsewhere = take(&first, Now::default());
@@ -113,7 +115,7 @@ mod tests {
         drop(first);
         for _ in 0..SERVERS {
             let next = environment();
-            // Another thread keeps an exchange of each, too.
+            // As if another thread kept an exchange of each server.
             std::mem::forget(take(&next, Now::default()));
             put(take(&next, Now::default()), &next);
         }

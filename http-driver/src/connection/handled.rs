@@ -19,14 +19,14 @@ use crate::response::{Outlet, Progress, Response, Rest, ServerErrorKind, StreamT
 
 type Collecting = Pin<Box<dyn Future<Output = Result<Collected, CollectError>> + Send>>;
 
-/// One request, from its head until its handler has ended and its whole response was given to the
+/// One request, from its head until its handler has ended and its whole response was passed to the
 /// core. The next request may then begin while the response is still being sent.
 pub(super) struct Handled<F> {
     request: RequestId,
     stage: Stage<F>,
-    /// Polling it may make progress.
+    /// True if polling may make progress.
     pub(super) ready: bool,
-    /// The upgrade handler that takes over after the response.
+    /// The upgrade handler, which gets the stream after the response.
     pub(super) upgrade: Option<UpgradeHandler>,
     pub(super) span: Span,
 }
@@ -56,7 +56,7 @@ impl<F: 'static> Handled<F> {
         self.request
     }
 
-    /// Returns when the request is to be polled even if nothing has happened.
+    /// Returns the time at which the request must be polled even if nothing has happened.
     pub(super) fn deadline(&self) -> Option<Duration> {
         match &self.stage {
             Stage::Streaming(stream) => stream.deadline(),
@@ -88,7 +88,8 @@ where
     F: Future + 'static,
     F::Output: Into<Response>,
 {
-    /// Begins a request: decides how its body is read, and calls the handler if it need not wait.
+    /// Begins a request: decides how its body is read, and calls the handler if it need not wait
+    /// for the body.
     pub(super) fn begin<H>(&mut self, head: RequestHead, service: &Service<H>, outlet: &mut Outlet<'_>)
     where
         H: Handler<Future = F>,
@@ -107,7 +108,8 @@ where
         self.begin_with_body(head, chosen, service, outlet);
     }
 
-    /// Begins a request with a body as its policy says. Not inlined, because most have none.
+    /// Begins a request with a body according to its policy. Not inlined, because most requests
+    /// have no body.
     #[inline(never)]
     fn begin_with_body<H>(
         &mut self,
@@ -176,8 +178,8 @@ where
         self.call(Request::new(head, body, None, outlet.exchange.clone()), service, outlet);
     }
 
-    /// Opens the body for reading, and decodes it if the server does; returns `None` if the request
-    /// was refused because of it.
+    /// Opens the body for reading, with a decoder if the server decodes it; returns `None` if the
+    /// request was refused because of its body.
     fn open_body<H>(
         &mut self,
         head: &mut RequestHead,
@@ -216,9 +218,8 @@ where
         }
     }
 
-    /// Polls the current stage inside the request's span. No lock is held during that, and the
-    /// clock is read again after application code, because durations and response timeouts count
-    /// from there.
+    /// Polls the current stage inside the request's span. No lock is held meanwhile. The clock is
+    /// read again after application code, because durations and response timeouts count from then.
     pub(super) fn poll<H>(
         &mut self,
         context: &mut Context<'_>,
@@ -294,7 +295,7 @@ where
         }
     }
 
-    /// Sends the response of the handler, or one in its place.
+    /// Sends the response of the handler, or an error response if that cannot be sent.
     pub(super) fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
         match outlet.respond(response) {
             Rest::Nothing => {}

@@ -14,7 +14,7 @@ impl<R: Runtime, H: Handler> Serve<R, H>
 where
     R::Transport: Send,
 {
-    /// Starts the upgrade handler once the core has released the stream.
+    /// Starts the upgrade handler if the core has released the stream.
     pub(super) fn hand_over(mut self: Pin<&mut Self>) -> bool {
         let is_released = std::mem::take(self.as_mut().project().handed_over);
         if is_released {

@@ -47,8 +47,8 @@ impl<T: Transport> Handshaking<T> {
         self.0.is_some()
     }
 
-    /// Continues the handshake. When it is over, returns the stream to use: secured, or plain if
-    /// the core refused the peer or the handshake failed.
+    /// Continues the handshake. When it is over, returns the stream to use: a TLS stream, or a
+    /// plain one if the core refused the peer or the handshake failed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, exchange: &Exchange, now: Now) -> Option<Stream<T>> {
         let mut handshake = self.0.take()?;
         let polled =
@@ -65,7 +65,8 @@ impl<T: Transport> Handshaking<T> {
             }
             Poll::Ready(Ok(Outcome::Refused)) => Some(Stream::Plain(handshake.into_transport())),
             Poll::Ready(Err(error)) => {
-                // An error of the peer, which was sent an alert. What it sent is escaped.
+                // An error of the peer, to which an alert was sent. Its input is escaped in the
+                // log.
                 let remote = exchange.with(|shared| {
                     shared.core.handle_handshake_failed(now);
                     shared.core.connection_info().remote_addr

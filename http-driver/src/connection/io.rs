@@ -1,7 +1,7 @@
-//! Moves bytes between the transport of a connection and its core.
+//! The transfer of bytes between the transport of a connection and its core.
 //!
-//! The buffers are taken out of the core while the transport works with them, so that no lock is
-//! held then: [`Io::report`] tells the core what happened, and [`Io::prepare`] takes the next
+//! The buffers are taken out of the core while the transport uses them, so that no lock is held
+//! then: [`Io::report`] reports the results to the core, and [`Io::prepare`] takes the next
 //! buffers.
 
 use std::io::{self, ErrorKind, IoSlice};
@@ -19,24 +19,24 @@ use crate::runtime::{PeerClose, Runtime, SendHint, Transport};
 /// Maximum number of slices in one vectored write.
 const SLICES: usize = 16;
 
-/// The transport of a connection, and the buffers in use by it.
+/// The transport of a connection, and the buffers that it uses.
 pub(super) struct Io<T> {
     /// The stream; `None` during the handshake and after a handover.
     stream: Option<Stream<T>>,
     buffer: Option<RecvBuffer>,
-    /// The core is idle, and has lent no buffer since it was.
+    /// True if the core is idle and has lent no buffer since it became idle.
     resting: bool,
     received: Received,
     outgoing: TransmitQueue,
     sent: Transmitted,
-    /// Bytes that the transport accepted and may still hold.
+    /// Number of bytes that the transport accepted and may still buffer.
     unflushed: usize,
-    /// How many of them have been sent since.
+    /// Number of those bytes that the transport has sent since the last report.
     partly: u64,
     failed: bool,
     files: FileSender,
     pub(super) open_files: OpenFiles,
-    /// Nothing more can be received before the task is woken.
+    /// True if nothing more can be received before the task is woken.
     drained: bool,
     peer: PeerWatch,
     shutdown: Shutdown,
@@ -59,20 +59,21 @@ impl Received {
             Poll::Pending => Self::Nothing,
             Poll::Ready(Ok(0)) => Self::End,
             Poll::Ready(Ok(count)) => Self::Bytes(count),
-            // A TLS stream ended without `close_notify`. A body that this truncates was delimited,
-            // so it is not taken for complete; a response in progress may still be useful.
+            // A TLS stream ended without `close_notify`. This can be treated as the end, because
+            // request bodies are delimited, so a truncated one is detected; a response in progress
+            // may still be useful.
             Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Self::End,
             Poll::Ready(Err(_)) => Self::Failed,
         }
     }
 }
 
-/// The state of watching for the end of the peer's stream behind unread bytes.
+/// The state of watching for the end of the peer's stream while received bytes are still unread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum PeerWatch {
     Off,
     On,
-    /// The end was seen and is not yet reported to the core.
+    /// The end was detected and is not yet reported to the core.
     Seen,
     /// The end was reported; only a reset is of interest.
     Reported,
@@ -122,17 +123,19 @@ impl<T: Transport> Io<T> {
         self.drained = false;
     }
 
-    /// Returns whether the connection was idle when it was last looked at.
+    /// Returns whether the connection was idle at the last call of [`rest`](Self::rest) and has
+    /// lent no buffer since.
     pub(super) fn is_resting(&self) -> bool {
         self.resting
     }
 
-    /// Returns the same, and forgets it.
+    /// Returns the same, and resets it to false.
     pub(super) fn take_resting(&mut self) -> bool {
         std::mem::take(&mut self.resting)
     }
 
-    /// Reads once into a core that is not shared now; returns whether something happened.
+    /// Reads once, directly into a core that has no other handle now; returns true unless the read
+    /// must wait.
     pub(super) fn receive_into(
         &mut self,
         core: &mut Connection,
@@ -157,7 +160,8 @@ impl<T: Transport> Io<T> {
         true
     }
 
-    /// Returns whether there is nothing to send and nothing to receive.
+    /// Returns whether there is nothing to send, and nothing more to receive before the task is
+    /// woken.
     pub(super) fn is_at_rest(&self) -> bool {
         self.drained && self.buffer.is_none() && self.outgoing.is_empty() && self.stream.is_some()
     }
@@ -217,19 +221,19 @@ impl<T: Transport> Io<T> {
         received == Received::Failed
     }
 
-    /// Returns whether something may have arrived, and there is no buffer to receive it.
+    /// Returns whether bytes may have arrived for which no buffer was taken from the core yet.
     pub(super) fn may_receive(&self) -> bool {
         self.buffer.is_none() && !self.drained && self.received == Received::Nothing && self.stream.is_some()
     }
 
-    /// Takes the buffer to receive into from the core.
+    /// Takes a receive buffer from the core.
     pub(super) fn borrow(&mut self, core: &mut Connection) {
         supply(core);
         self.buffer = core.lend_recv_buf();
     }
 
-    /// Takes from the core the bytes to send and, while a request is handled, the buffer to receive
-    /// into.
+    /// Takes the bytes to send from the core, and a receive buffer if `is_busy`: a request is
+    /// handled.
     #[inline]
     pub(super) fn prepare(&mut self, core: &mut Connection, is_busy: bool) {
         self.resting = false;
@@ -260,7 +264,7 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// Reads once; returns whether something happened.
+    /// Reads once into the lent buffer; returns true unless the read must wait.
     pub(super) fn receive(&mut self, context: &mut Context<'_>) -> bool {
         let (Some(stream), Some(buffer)) = (&mut self.stream, &mut self.buffer) else {
             return false;
@@ -273,7 +277,8 @@ impl<T: Transport> Io<T> {
         !self.drained
     }
 
-    /// Watches for the end of the peer's stream behind unread bytes; returns whether it was found.
+    /// Watches for the end of the peer's stream while received bytes are still unread; returns
+    /// whether it was detected.
     pub(super) fn watch_peer(&mut self, context: &mut Context<'_>) -> bool {
         let Some(stream) = self.stream.as_mut().filter(|_| matches!(self.peer, PeerWatch::On | PeerWatch::Reported))
         else {
@@ -291,8 +296,8 @@ impl<T: Transport> Io<T> {
         true
     }
 
-    /// Tries a last write at the write deadline, even if the runtime reports no room; returns
-    /// whether bytes were sent.
+    /// Tries a last write at the write deadline, even if the runtime reports that the socket is not
+    /// writable; returns whether bytes were sent.
     pub(super) fn retry_transmit<R>(&mut self, runtime: &R, context: &mut Context<'_>) -> bool
     where
         R: Runtime<Transport = T>,
@@ -324,7 +329,8 @@ impl<T: Transport> Io<T> {
         let Some(stream) = &mut self.stream else { return Ok(Sent::Nothing) };
         let mut moved = Sent::Nothing;
         loop {
-            // Accepted bytes count once they were sent: the deadlines and the close wait for that.
+            // Accepted bytes count only after they were sent: the deadlines and the close wait for
+            // that.
             if self.unflushed > 0 {
                 let flushed = stream.poll_flush(context);
                 let left = stream.take_sent();
@@ -406,7 +412,7 @@ impl<T: Transport> Io<T> {
     }
 
     /// Handles the drop of an unfinished task: resets the transport if the response is incomplete,
-    /// so that it does not look whole.
+    /// so that it does not look complete.
     pub(super) fn reset_if_broken(&mut self, core: &mut Connection) -> Option<Stream<T>> {
         let mut stream = self.stream.take()?;
         self.buffer = None;
@@ -417,7 +423,7 @@ impl<T: Transport> Io<T> {
     }
 }
 
-/// Gives the core a receive buffer from the cache if it needs one.
+/// Passes a receive buffer from the cache to the core if it needs one.
 fn supply(core: &mut Connection) {
     if let Some(size) = core.wanted_storage()
         && let Some(replaced) = core.supply_storage(buffers::take(size))

@@ -1,4 +1,4 @@
-//! The look of a connection's task at its core.
+//! The exchange of results, events and work between a connection's task and its core.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -16,7 +16,8 @@ where
     R::Transport: Send,
 {
     /// Reports to the core what the transport did, consumes its events up to the next request, and
-    /// takes the next transport work. Nothing else consumes events.
+    /// takes the next bytes to send and buffers to receive into. Only this function consumes
+    /// events.
     pub(super) fn look(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
         let this = self.as_mut().project();
         let (io, observer, now) = (this.io, this.observer, *this.now);
@@ -57,7 +58,8 @@ where
                     }
                 }
                 *handed_over |= matches!(event, Event::Upgraded(_));
-                // A stream that waited for room, or whose response can no longer be sent.
+                // A stream that waited for room can continue, or its response can no longer be
+                // sent.
                 ready |= matches!(event, Event::Writable(_) | Event::Closed(_));
                 observer.event(event, &shared.core, now);
             }
@@ -67,8 +69,8 @@ where
                     return (None, parked);
                 }
             }
-            // Not before the handler took the pieces that it is woken for: until then they hold the
-            // receive buffer, and another one would be needed.
+            // If the handler was woken for pieces of the body, it must take them first: they hold
+            // the receive buffer, and another one would be needed.
             let may_borrow = is_busy && !shared.wakes(own);
             io.prepare(&mut shared.core, may_borrow);
             *rest = (!is_busy && io.is_at_rest()).then(|| io.rest(&mut shared.core));
@@ -86,13 +88,14 @@ where
         }
     }
 
-    /// Takes the next transport work behind a handler's poll without a look, if that would find
-    /// nothing; returns whether it did. A look follows once the transport did the work.
+    /// Takes the next transport work after a handler's poll without calling [`look`](Self::look),
+    /// if there can be no events; returns whether it did. The caller calls `look` after the
+    /// transport did the work.
     pub(super) fn look_ahead(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         if !self.handled.is_idle() {
             return self.prepare_for_body(context);
         }
-        // The whole response, and no other request was received.
+        // The whole response was queued, and no other request was received.
         let this = self.project();
         let exchange = this.exchange.get(&this.service.environment, *this.now);
         let Some(core) = exchange.core_mut().filter(|core| core.awaits_request()) else { return false };
@@ -100,7 +103,7 @@ where
         true
     }
 
-    /// Makes room for more of the body that the handler reads, if that is awaited.
+    /// Takes a buffer for more of the body, if the handler waits for that.
     #[inline(never)]
     fn prepare_for_body(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let this = self.project();
@@ -117,8 +120,9 @@ where
         is_awaited
     }
 
-    /// Asks the application for its response to a refused peer, and looks again: what was taken for
-    /// the transport could not be replaced.
+    /// Asks the application for its response to a refused peer, then calls [`look`](Self::look)
+    /// again. This is done before bytes are taken for the transport, because those could not be
+    /// replaced.
     #[cold]
     fn look_again(
         mut self: Pin<&mut Self>,

@@ -44,8 +44,8 @@ use crate::response::Outlet;
 use crate::runtime::{Runtime, read_clock};
 use crate::tls::Tls;
 
-/// Rounds before other tasks get a turn, so that a peer that pipelines endlessly does not occupy a
-/// thread.
+/// Maximum number of rounds before other tasks get a turn, so that a peer that pipelines endlessly
+/// does not occupy a thread.
 const ROUNDS: usize = 64;
 /// Maximum duration of polling a handler or stream before other tasks get a turn.
 const TURN: Duration = Duration::from_micros(500);
@@ -66,24 +66,26 @@ pin_project! {
         handled: Handled<H::Future>,
         #[pin]
         timer: ConnectionTimer<R::Sleep>,
-        // The upgraded protocol, until it is done.
+        // The upgraded protocol; `None` after its end.
         upgraded: Option<Box<UpgradeTask>>,
-        // The core has released the stream.
+        // True if the core has released the stream.
         handed_over: bool,
-        // The transport is closed; only a handler that has already responded is awaited.
+        // True if the transport is closed, and only a handler that has already responded is still
+        // running.
         is_over: bool,
         shutdown: bool,
-        // The connection was idle: read the transport first. It has no lock then.
+        // True if the connection was idle, so that the transport is read first. No lock is needed
+        // then.
         receive_first: bool,
-        // The deadline of the last look, if nothing has happened since.
+        // The result of `Io::rest` in the last `look`, if nothing has happened since.
         rest: Option<Option<Duration>>,
         now: Now,
         span: Span,
     }
 
     impl<R: Runtime, H: Handler> PinnedDrop for Serve<R, H> {
-        // Closed, or dropped with its runtime: an incomplete response must not look complete, and
-        // waiters must learn of it.
+        // The connection is closed, or dropped with its runtime: an incomplete response must not
+        // look complete, and waiters must be woken.
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             this.handled.drop_all(this.upgraded.take(), this.observer.metrics());
@@ -98,7 +100,7 @@ pin_project! {
                 }
                 shared.core.handle_io_error(now);
                 while let Some(event) = shared.poll_event() {
-                    // The connection had not ended before this drop.
+                    // The response ended because of this drop.
                     if matches!(event, Event::ResponseEnd(_)) {
                         observer.event(event, &shared.core, now);
                     }
@@ -118,7 +120,7 @@ enum Round {
     Again,
     /// Wait for the socket, the handler or the deadline.
     Wait,
-    /// Let other tasks have their turn.
+    /// Let other tasks run.
     Yield,
     /// The transport is closed.
     Over,
@@ -169,14 +171,14 @@ where
         }
         let next = self.as_mut().look(context);
         if self.admission.is_refused() {
-            // The handshake goes on, but only to carry the refusal.
+            // The handshake continues only so that the refusal can be sent.
             self.as_mut().project().registration.linger();
         }
         if next.is_some() || self.handled.ready {
             self.as_mut().poll_handled(next, context);
             moved = true;
-            // Process received bytes first: the body that the handler asks for, or the next
-            // request, whose response is sent in the same write.
+            // Process received bytes first: the body that the handler reads, or the next request,
+            // whose response is sent in the same write.
             if !self.handled.ready && !self.as_mut().look_ahead(context) {
                 return Round::Again;
             }
@@ -198,7 +200,7 @@ where
     /// Reads once; returns whether something happened.
     fn receive(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let this = self.project();
-        // While a request is handled, the core lends its buffer.
+        // While a request is handled, bytes are received into a buffer lent by the core.
         if !this.handled.is_idle() || !this.io.may_receive() {
             return this.io.receive(context);
         }
@@ -256,7 +258,7 @@ where
         this.handled.ready |= ready;
     }
 
-    /// Returns whether a request is handled whose response has no head yet.
+    /// Returns whether a request is handled for which no response head was sent yet.
     #[cold]
     fn is_response_expected(self: Pin<&mut Self>) -> bool {
         let this = self.project();
@@ -293,8 +295,9 @@ where
         Poll::Ready(())
     }
 
-    /// Registers the task's waker and returns the deadline of the core, if it has one; returns `None`
-    /// instead if something changed in the meantime. Not inlined, because an idle connection skips it.
+    /// Registers the task's waker. Returns `Some` with the deadline of the core, if it has one, or
+    /// `None` if something changed in the meantime. Not inlined, because an idle connection skips
+    /// it.
     #[inline(never)]
     fn park(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<Option<Duration>> {
         let this = self.project();
@@ -314,7 +317,7 @@ where
         Some(deadline)
     }
 
-    /// Acts on a deadline that may have come.
+    /// Handles a deadline that may have passed.
     #[cold]
     fn pass_deadline(
         self: Pin<&mut Self>,
@@ -323,19 +326,20 @@ where
         context: &mut Context<'_>,
     ) {
         let this = self.project();
-        // The clock decides.
+        // The clock determines whether the deadline has passed.
         *this.now = this.runtime.now();
         let now = *this.now;
         this.handled.ready |= heartbeat.is_some_and(|heartbeat| heartbeat <= now.mono);
-        // A slow peer may have read less than the runtime reports as room; that is progress, too.
+        // A slow peer may have read too little for the runtime to report the socket as writable;
+        // that is progress, too.
         if deadline.is_some_and(|deadline| deadline <= now.mono) && !this.io.retry_transmit(this.runtime, context) {
             let exchange = this.exchange.get(&this.service.environment, now);
             exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
         }
     }
 
-    /// Ends the connection after its transport is closed. A handler that has responded runs to its
-    /// end; any other is dropped.
+    /// Ends the connection after its transport is closed. A handler that has responded runs to
+    /// completion; any other is dropped.
     #[inline(never)]
     fn end(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.is_over {
@@ -390,7 +394,7 @@ where
         if another_waker {
             this.timer.forget_waker();
         }
-        // A drain leaves an upgraded stream its grace; a close does not.
+        // After `Drain` an upgraded stream has its grace period; after `Close` it has none.
         if this.upgraded.is_some() {
             return self.poll_upgraded(context);
         }
@@ -405,7 +409,7 @@ where
         this.handled.ready = !this.handled.is_idle();
         let mut drain = command == Command::Drain;
         if drain && self.as_mut().is_response_expected() {
-            // The response says that it is the last.
+            // The response has `Connection: close`.
             drain = false;
             *self.as_mut().project().shutdown = true;
         }

@@ -1,4 +1,4 @@
-//! The exchange of a connection, which an idle one does without.
+//! The exchange of a connection, which has none while it is idle.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use httpants_core::Now;
 use super::{buffers, exchanges};
 use crate::exchange::{Environment, Exchange, IdleExchange};
 
-/// The exchange of a connection while it is busy, and what is left of it while it is idle.
+/// The exchange of a connection while it is busy, or its reduced state while it is idle.
 pub(super) struct OwnExchange {
     busy: Option<Exchange>,
     idle: Option<IdleExchange>,
@@ -35,7 +35,8 @@ impl OwnExchange {
         })
     }
 
-    /// Gives the exchange of a closed connection to the cache, unless a handle of a request is left.
+    /// Puts the exchange of a closed connection into the cache, unless a handle of a request is
+    /// left.
     pub(super) fn end(&mut self, environment: &Arc<Environment>, now: Now) {
         if let Some(mut exchange) = self.busy.take()
             && exchange.vacate(now)
@@ -44,8 +45,8 @@ impl OwnExchange {
         }
     }
 
-    /// Gives the exchange to the cache if the connection is idle and no handle of a request is
-    /// left; otherwise gives the buffers back.
+    /// Releases the receive buffer. Puts the exchange into the cache if the connection is idle and
+    /// no handle of a request is left.
     pub(super) fn rest(&mut self, environment: &Arc<Environment>) {
         let Some(mut exchange) = self.busy.take() else { return };
         self.idle = exchange.take_idle();
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn exchange_with_a_handle_left_stays_with_it() {
+    fn exchange_with_another_handle_is_not_reused() {
         let (environment, now) = (environment(), Now::default());
         let (mut own, request) = closed(&environment);
         let handle = own.get(&environment, now).clone();

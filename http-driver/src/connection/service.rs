@@ -33,13 +33,13 @@ pub(crate) struct Service<H> {
     pub(crate) upgrade_grace: Duration,
 }
 
-/// The settings of a service, while its server is built.
+/// The settings from which a service is built.
 pub(crate) struct ServiceParts<H> {
     pub(crate) handler: H,
     pub(crate) config: Config,
-    /// What proxies are trusted about.
+    /// The trusted proxies.
     pub(crate) proxies: ProxyPolicy,
-    /// A random one where there is none.
+    /// The keys for signed cookies; `None` for a random one.
     pub(crate) cookie_keys: Option<CookieKeys>,
     pub(crate) choose_body_policy: Option<ChooseBodyPolicy>,
     pub(crate) choose_limits: Option<ChooseLimits>,
@@ -69,7 +69,7 @@ impl<H> Service<H> {
             access_log,
             upgrade_grace,
         } = parts;
-        // `max_body_size` is one setting, wherever it was set.
+        // `max_body_size` is one setting that can be set in two places.
         settings.limits.max_body_size = config.limits.max_body_size;
         let cookie_keys = cookie_keys.map_or_else(random_key, Ok)?;
         let proxies = Arc::new(proxies);

@@ -23,7 +23,7 @@ macro_rules! on_stream {
 }
 
 impl<T: Transport> Stream<T> {
-    /// Returns how many buffered bytes have been sent since the last call.
+    /// Returns the number of buffered bytes that were sent since the last call.
     pub(crate) fn take_sent(&mut self) -> u64 {
         match self {
             Self::Plain(_) => 0,
@@ -31,7 +31,7 @@ impl<T: Transport> Stream<T> {
         }
     }
 
-    /// Sends `close_notify` before an orderly close, as far as it can be sent at once.
+    /// Sends `close_notify` before an orderly close, without waiting if it cannot be sent at once.
     pub(crate) fn announce_end(&mut self, context: &mut Context<'_>) {
         if let Self::Secured(stream) = self {
             let _ = stream.poll_close_notify(context);

@@ -1,4 +1,4 @@
-//! The one timer of a connection, set to the next deadline of its core.
+//! The timer of a connection, set to the next deadline of its core.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -12,7 +12,7 @@ pin_project! {
     pub(super) struct ConnectionTimer<S> {
         #[pin]
         sleep: Option<S>,
-        // The time that the timer is set to, and whether it has the task's waker.
+        // The time to which the timer is set, if it has the task's waker.
         armed: Option<Duration>,
         registered: bool,
     }
@@ -23,14 +23,14 @@ impl<S: Sleep> ConnectionTimer<S> {
         Self { sleep: None, armed: None, registered: false }
     }
 
-    /// Forgets the waker, because the task has a new one.
+    /// Marks the registered waker as outdated, because the task has a new one.
     pub(super) fn forget_waker(self: Pin<&mut Self>) {
         *self.project().registered = false;
     }
 
     /// Waits for the deadline; returns whether it may have passed, so that the caller reads the
-    /// clock. The clock decides, not the timer: a timer that fires early because the deadline has
-    /// moved is set again, which saves setting it for each request.
+    /// clock. The timer is not reset when the deadline moves to a later time, which saves resetting
+    /// it for each request: it fires early and is then set again.
     pub(super) fn poll<R>(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -48,7 +48,7 @@ impl<S: Sleep> ConnectionTimer<S> {
         self.poll_sleep(context, runtime, at, is_armed)
     }
 
-    /// Polls the timer with the task's waker, after setting it unless that `is_armed`.
+    /// Polls the timer with the task's waker; sets it to `at` first unless it `is_armed`.
     #[inline(never)]
     fn poll_sleep<R>(self: Pin<&mut Self>, context: &mut Context<'_>, runtime: &R, at: Duration, is_armed: bool) -> bool
     where

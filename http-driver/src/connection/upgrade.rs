@@ -1,4 +1,4 @@
-//! The protocol that an upgraded connection continues with.
+//! The protocol of a connection after an upgrade.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,15 +9,15 @@ use super::timer::ConnectionTimer;
 use crate::response::TimeLimit;
 use crate::runtime::Runtime;
 
-/// The future of that protocol.
+/// The future of the upgraded protocol, and its time limits.
 pub(super) struct UpgradeTask {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
     limit: TimeLimit,
-    /// The end that it has set itself.
+    /// The time limit that the protocol has set itself.
     limited: Option<Duration>,
-    /// When it is to be polled even if nothing has happened.
+    /// The time at which the protocol must be polled even if nothing has happened.
     alarm: Option<Duration>,
-    /// The end of its grace, once the server shuts down.
+    /// The end of the grace period, if the server shuts down.
     grace_end: Option<Duration>,
 }
 
@@ -30,8 +30,8 @@ impl UpgradeTask {
         self.future.as_mut().poll(context)
     }
 
-    /// Returns whether it may continue: for `grace` from the first call with one on, and no longer
-    /// than it has limited itself to.
+    /// Returns whether the protocol may continue: until `grace` after the first call with a grace
+    /// period, and until the time limit that it has set itself.
     pub(super) fn has_time<R: Runtime>(
         &mut self,
         context: &mut Context<'_>,

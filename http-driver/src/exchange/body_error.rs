@@ -11,46 +11,47 @@ use httpants_core::{CloseReason, ProtocolError};
 #[cfg(feature = "json")]
 use super::JsonError;
 
-/// The error of a request body that was not received or kept completely, or is not in the form
-/// that was asked for.
+/// The error of a request body that was not received or kept completely, or is not in the requested
+/// format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// The connection ended first: the peer left, was too slow, or was refused.
+    /// The connection ended first: the peer disconnected, was too slow, or was refused.
     Closed(CloseReason),
     /// The response to the request was finished before the body was read.
     ResponseFinished,
-    /// The temporary file that stores it could not be read.
+    /// The temporary file that stores the body could not be read.
     Storage(io::ErrorKind),
-    /// It belongs to a multipart form larger than [`FormLimits::memory`], of which only the parts
+    /// The body is a multipart form larger than [`FormLimits::memory`], of which only the parts
     /// were kept, because [`FormLimits::keep_body`] is not set.
     NotKept,
-    /// Pieces of it were read before, so it cannot be returned as a whole.
+    /// Pieces of the body were read before, so it cannot be returned as a whole.
     Taken,
-    /// Its Content-Type is malformed, repeated, or not the expected one: 415.
+    /// The Content-Type of the body is malformed, repeated, or not the expected one: 415.
     ContentType {
-        /// What was asked for.
+        /// The media type that was expected.
         expected: &'static str,
     },
-    /// Its Content-Type names a charset that is not supported: 415.
+    /// The Content-Type of the body names a charset that is not supported: 415.
     Charset,
-    /// It has a Content-Encoding other than identity: 415.
+    /// The body has a Content-Encoding other than identity: 415.
     ContentEncoding,
-    /// It is not valid in its Content-Encoding, or incomplete: 400.
+    /// The body is not valid in its Content-Encoding, or is incomplete: 400.
     Coding,
-    /// It is larger than allowed once it is decoded, or by a higher ratio: 413.
+    /// The decoded body is larger than allowed, or larger than the received one by more than the
+    /// allowed ratio: 413.
     DecodedTooLarge,
-    /// It is not valid in its charset: 400.
+    /// The body is not valid in its charset: 400.
     InvalidText,
-    /// It is not the JSON that was asked for: 400.
+    /// The body is not JSON, or does not fit the requested type: 400.
     #[cfg(feature = "json")]
     Json(JsonError),
 }
 
 impl BodyError {
-    /// Returns the status of the response to this error: that of [`protocol_error`](Self::protocol_error), 400 if the
-    /// body was cut off, 415 or 400 if it is in another form, and 500 if the application or the
-    /// system failed.
+    /// Returns the status of the response to this error: that of
+    /// [`protocol_error`](Self::protocol_error), 400 if the body was cut off, 415 or 400 if it is
+    /// not in the requested format, and 500 if the application or the system failed.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {

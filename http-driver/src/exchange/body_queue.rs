@@ -11,24 +11,24 @@ use super::BodyError;
 /// Maximum number of bytes received ahead of the reader.
 const READ_AHEAD: usize = 64 << 10;
 
-/// A bounded queue of pieces. The task fills it while the body is wanted and the queue is not full;
-/// the reader drains it.
+/// A bounded queue of pieces. The connection's task fills it after the reader asked for the body,
+/// until the queue is full; the reader drains it.
 ///
 /// Large pieces are slices of the receive buffer. Small ones would each keep the whole buffer from
 /// being reused, so they are copied together: a reader that keeps everything holds at most twice
-/// the bytes and a constant per piece. Small pieces of one read become one piece, because all of
-/// its events are taken under one lock.
+/// the bytes and a constant per piece. Small pieces of one read become one piece, because the task
+/// takes all events of a read under one lock.
 #[derive(Debug)]
 pub(super) struct BodyQueue {
     request: RequestId,
     pieces: VecDeque<Bytes>,
-    /// Small pieces after those, copied together.
+    /// Small pieces that follow `pieces`, copied together.
     gathered: BytesMut,
     size: usize,
     end: Option<Result<Headers, BodyError>>,
-    /// The body was asked for, and the queue was not full since.
+    /// True if the body was asked for and the queue has not been full since then.
     asked: bool,
-    /// The client waits for `100 Continue`.
+    /// True if the client waits for `100 Continue`.
     continue_expected: bool,
     reader: Option<Waker>,
 }
@@ -76,7 +76,7 @@ impl BodyQueue {
         self.end.as_ref().and_then(|end| end.as_ref().ok())
     }
 
-    /// Returns the next piece, or the end.
+    /// Returns the next piece, `None` at the end of the body, or its error.
     pub(super) fn poll(&mut self) -> Poll<Option<Result<Bytes, BodyError>>> {
         let gathered = &mut self.gathered;
         let piece =
@@ -92,7 +92,8 @@ impl BodyQueue {
         }
     }
 
-    /// Marks the body as wanted. The first call returns whether `100 Continue` must be sent now.
+    /// Records that the reader asks for the body. Returns `None` if it has asked before and the
+    /// queue was not full since then, otherwise whether `100 Continue` must be sent now.
     pub(super) fn ask(&mut self) -> Option<bool> {
         (!std::mem::replace(&mut self.asked, true)).then(|| std::mem::take(&mut self.continue_expected))
     }
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn full_queue_is_asked_for_again_once_it_was_drained() {
+    fn drained_queue_asks_for_the_body_again() {
         let mut queue = queue();
         assert_eq!((queue.ask(), queue.ask()), (Some(false), None), "no client waits for 100 Continue");
         for _ in 0..2 {

@@ -4,7 +4,8 @@ use std::io;
 
 pub(crate) use httpants_core::cookies::KeyRing as CookieKeys;
 
-/// Generates a secret that no other process knows, including later runs of the same program.
+/// Generates a random secret: no other process has the same, and neither does a later run of this
+/// program.
 pub(crate) fn random_key() -> io::Result<CookieKeys> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)

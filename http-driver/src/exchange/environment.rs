@@ -1,4 +1,4 @@
-//! Settings of a server that its requests need.
+//! The settings of a server that its requests need.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A connection between requests, without the state that it shares with their handles.
+//! A connection between requests, without the state that it shares with the handles of its
+//! requests.
 
 use std::sync::{Arc, OnceLock, PoisonError};
 
@@ -7,8 +8,8 @@ use httpants_core::{Connection, ConnectionInfo, IdleConnection, Now};
 use super::{Exchange, Shared};
 use crate::tls::TlsSession;
 
-/// An idle connection without its [`Exchange`], which can serve another one until there is a
-/// request.
+/// An idle connection without its [`Exchange`], which serves another connection until this one
+/// receives a request.
 #[derive(Debug)]
 pub(crate) struct IdleExchange {
     core: IdleConnection,
@@ -23,7 +24,7 @@ impl From<IdleConnection> for IdleExchange {
 
 impl Exchange {
     /// Moves the connection out if it is idle, no handle of a request is left, and its receive
-    /// buffer is not larger than what a head needs.
+    /// buffer is not larger than `recv_buffer`.
     #[inline]
     pub(crate) fn take_idle(&mut self) -> Option<IdleExchange> {
         let inner = Arc::get_mut(&mut self.0)?;
@@ -41,8 +42,8 @@ impl Exchange {
         Some(&mut shared.unwrap_or_else(PoisonError::into_inner).core)
     }
 
-    /// Drops the connection, which has ended, and what its requests have left; returns false if a
-    /// handle of one is left.
+    /// Drops the connection, which has ended, and the state of its requests. Returns false if a
+    /// handle of a request is left; nothing is dropped then.
     pub(crate) fn vacate(&mut self, now: Now) -> bool {
         let Some(inner) = Arc::get_mut(&mut self.0) else { return false };
         let shared = inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -54,13 +55,14 @@ impl Exchange {
         true
     }
 
-    /// Goes on with a connection that was idle, in the place of one that was moved out.
+    /// Puts an idle connection into this exchange, from which another connection was moved out.
     pub(crate) fn restore(&mut self, idle: IdleExchange, now: Now) {
         let IdleExchange { core, tls } = idle;
-        // No handle of an exchange is left where its connection was moved out.
+        // An exchange whose connection was moved out has no other handle.
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner).core.restore(core, now);
-            // Few connections have one, and that of another connection was taken out with it.
+            // Few connections have a TLS session, and the session of the previous connection was
+            // moved out with it.
             if tls.is_some() || inner.tls.get().is_some() {
                 inner.tls = tls.map_or_else(OnceLock::new, OnceLock::from);
             }

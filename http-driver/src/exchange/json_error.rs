@@ -28,7 +28,7 @@ impl JsonError {
         self.0.column()
     }
 
-    /// Returns whether it is JSON, but does not fit the expected type.
+    /// Returns whether the body is valid JSON that does not fit the expected type.
     #[must_use]
     pub fn is_data(&self) -> bool {
         self.0.is_data()

@@ -39,7 +39,7 @@ pub use self::json_error::JsonError;
 use self::waiting::{Waiters, Wakers, replace};
 use crate::tls::TlsSession;
 
-/// A connection as its task and the handles of its requests see it.
+/// A connection, shared by its task and the handles of its requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange(Arc<Inner>);
 
@@ -51,7 +51,7 @@ struct Inner {
     tls: OnceLock<Box<TlsSession>>,
 }
 
-/// The state behind the lock.
+/// The state that the lock protects.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) core: Connection,
@@ -64,7 +64,7 @@ pub(crate) struct Shared {
     watchers: Waiters,
     /// The waker of the connection's task while it waits.
     task: Option<Waker>,
-    /// A handle has changed something since the task last looked.
+    /// True if a handle has changed something since the task last took the core's events.
     changed: bool,
     /// Wakers to call once the lock is released.
     woken: Wakers,
@@ -119,8 +119,8 @@ impl Exchange {
     }
 
     /// Like [`with`](Self::with), for the connection's own task, whose waker is `own`: the task is
-    /// not woken, but learns whether it would have been. Takes no lock if no request is handled,
-    /// because no other handle exists then.
+    /// not woken; the second value returned is true if it would have been. Takes no lock if no
+    /// request is handled, because no other handle exists then.
     pub(crate) fn with_own<T>(&mut self, own: &Waker, operation: impl FnOnce(&mut Shared) -> T) -> (T, bool) {
         let (result, unlocked) = match Arc::get_mut(&mut self.0) {
             Some(inner) => {
@@ -175,7 +175,7 @@ impl Exchange {
 struct Waiting<'a> {
     exchange: &'a Exchange,
     waiters: fn(&mut Shared) -> &mut Waiters,
-    /// The number of the waiter, once it had to wait.
+    /// The number of the waiter in [`Waiters`]; `None` before it had to wait.
     number: Option<u64>,
 }
 
@@ -205,7 +205,8 @@ impl Drop for Waiting<'_> {
 }
 
 impl Shared {
-    /// Returns the next event that is not only for a handle of the current request.
+    /// Returns the next event for the task. Events that only concern the handles of the current
+    /// request are processed here.
     #[inline]
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         loop {
@@ -228,11 +229,12 @@ impl Shared {
         }
     }
 
-    /// Opens the body of the current request for a handle, with these limits if it has its own.
-    /// Nothing of it is received before it is asked for.
+    /// Opens the body of the current request for a handle, with these limits instead of the
+    /// server's if there are some. No body bytes are received before a handle asks for them.
     ///
     /// # Errors
-    /// Returns an error if the client waits for `100 Continue` with more than that; it is refused.
+    /// Returns an error if the client waits for `100 Continue` and announces a body over the limit;
+    /// the request is then refused.
     pub(crate) fn open_body(&mut self, head: &RequestHead, limits: Option<&RequestLimits>) -> Result<(), Misuse> {
         let request = head.id();
         self.body = Some(Box::new(BodyQueue::new(head)));
@@ -255,7 +257,7 @@ impl Shared {
         self.core.is_peer_closed() || self.core.response_state(request).is_over()
     }
 
-    /// Notes that a responder finished the response to this request.
+    /// Records that a responder finished the response to this request.
     pub(crate) fn set_responded(&mut self, request: RequestId) {
         self.responded = Some(request);
     }
@@ -264,7 +266,7 @@ impl Shared {
         self.responded == Some(request)
     }
 
-    /// Marks the shared state as changed, so that the connection's task looks at the core.
+    /// Marks the shared state as changed, so that the connection's task takes the core's events.
     pub(crate) fn notify(&mut self) {
         self.changed = true;
         self.woken.extend(self.task.take());
@@ -275,7 +277,7 @@ impl Shared {
         self.woken.contains(own)
     }
 
-    /// Begins a look at the core: later changes are noticed by [`park`](Self::park). Returns the
+    /// Begins taking the core's events: [`park`](Self::park) detects later changes. Returns the
     /// waker that the task waited with.
     pub(crate) fn begin_look(&mut self) -> Option<Waker> {
         self.changed = false;
@@ -283,7 +285,7 @@ impl Shared {
     }
 
     /// Registers the task's waker, or returns it if a handle has changed something since the last
-    /// look.
+    /// call of [`begin_look`](Self::begin_look).
     pub(crate) fn park(&mut self, waker: Waker) -> Result<(), Waker> {
         if self.changed {
             return Err(waker);
@@ -293,7 +295,7 @@ impl Shared {
     }
 
     fn receive(&mut self, data: Bytes) {
-        // The piece keeps its receive block alive, which may be larger than usual: for a large
+        // The piece keeps its receive buffer alive, which may be larger than usual: for a large
         // head, or with a larger `recv_buffer`.
         let copied = self.core.limits().body_buffer.max(self.core.storage_size()) / 2;
         let Some(body) = &mut self.body else { return };
@@ -348,7 +350,8 @@ impl Shared {
         }
     }
 
-    /// Ends what belongs to a finished request; returns work to do without the lock, usually none.
+    /// Drops the body and wakes the waiters of a finished request; returns work to do without the
+    /// lock, usually none.
     #[inline]
     fn settle(&mut self) -> Option<Unlocked> {
         let no_waiters = self.writers.is_empty() && self.watchers.is_empty() && self.woken.is_empty();
@@ -358,7 +361,7 @@ impl Shared {
         Some(self.settle_waiting())
     }
 
-    /// Returns whether there is the body of a request whose response is finished.
+    /// Returns whether the body is that of a request whose response is finished.
     fn is_body_over(&self) -> bool {
         let body = self.body.as_ref();
         body.is_some_and(|body| self.core.response_state(body.request()) == ResponseState::Finished)

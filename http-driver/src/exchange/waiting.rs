@@ -2,12 +2,12 @@
 
 use std::task::Waker;
 
-/// Wakers, usually none or one. Cloning, waking and dropping them may run foreign code, so that
-/// happens outside of the lock.
+/// Wakers, usually none or one. Cloning, waking and dropping a waker may run foreign code, so it is
+/// done without the lock.
 #[derive(Debug, Default)]
 pub(super) struct Wakers {
     first: Option<Waker>,
-    /// None without a first one.
+    /// Empty if there is no first waker.
     others: Vec<Waker>,
 }
 
@@ -16,7 +16,7 @@ impl Wakers {
         self.first.is_none()
     }
 
-    /// Returns whether this task is among those to be woken.
+    /// Returns whether the task with this waker is among those to be woken.
     pub(super) fn contains(&self, own: &Waker) -> bool {
         self.first.iter().chain(&self.others).any(|waker| waker.will_wake(own))
     }
@@ -28,7 +28,7 @@ impl Wakers {
         }
     }
 
-    /// Moves the wakers of all waiters here.
+    /// Takes over the wakers of all waiters.
     pub(super) fn append(&mut self, waiters: &mut Waiters) {
         waiters.registered.drain(..).for_each(|(_, waker)| self.extend(Some(waker)));
     }
@@ -51,7 +51,7 @@ impl Wakers {
     }
 }
 
-/// Waiting futures, each with its own number, by which it removes its waker.
+/// The wakers of waiting futures. Each future has a number, by which it removes its waker.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     registered: Vec<(u64, Waker)>,
@@ -63,8 +63,8 @@ impl Waiters {
         self.registered.is_empty()
     }
 
-    /// Registers the waker of a future, and assigns its number on the first call; returns the waker
-    /// that is no longer needed.
+    /// Registers the waker of a future, and assigns a number to it on the first call; returns the
+    /// waker that is no longer needed.
     pub(super) fn register(&mut self, number: &mut Option<u64>, waker: Waker) -> Option<Waker> {
         let number = *number.get_or_insert_with(|| {
             self.last += 1;
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts how often its task was woken.
+    /// A waker that counts how often it is woken.
     #[derive(Default)]
     struct Task(AtomicUsize);
 
@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    /// Returns three tasks and a waker of each.
+    /// Returns three tasks and a waker for each.
     fn tasks() -> ([Arc<Task>; 3], [Waker; 3]) {
         let tasks: [Arc<Task>; 3] = Default::default();
         let wakers = tasks.clone().map(Waker::from);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_waiter_is_woken_where_it_waited_last() {
+    fn waker_of_the_last_poll_is_woken() {
         let (tasks, [first, second, third]) = tasks();
         let (mut waiters, mut one, mut other) = (Waiters::default(), None, None);
         assert!(waiters.register(&mut one, first.clone()).is_none());

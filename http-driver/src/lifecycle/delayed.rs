@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The requests for a delayed shutdown, from any thread. The accept loops, which have a clock, let
-/// it begin.
+/// The requests for a delayed shutdown, from any thread. The accept loops, which have a clock,
+/// start the shutdown.
 #[derive(Debug)]
 pub(crate) struct DelayedShutdowns {
     count: AtomicUsize,

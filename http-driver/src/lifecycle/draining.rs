@@ -39,8 +39,8 @@ impl Drain {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers a waker under its key; returns the one that is not needed, to be dropped without
-    /// the lock.
+    /// Registers a waker under its key. Returns the waker that is no longer needed; the caller
+    /// drops it after releasing the lock.
     fn register(&self, key: &mut Option<usize>, waker: Waker) -> Option<Waker> {
         let mut waiting = self.waiting();
         match key.and_then(|key| waiting.get_mut(key)) {
@@ -73,14 +73,14 @@ impl Future for Draining {
         let this = &mut *self;
         let replaced = this.drain.register(&mut this.key, context.waker().clone());
         drop(replaced);
-        // It may have begun before the waker was there.
+        // The shutdown may have begun before the waker was registered.
         if this.drain.has_begun() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        // After the signal no future waits, so it does no harm that keys are used again.
+        // Keys may be reused after the signal, because no future waits then.
         if let Some(key) = self.key {
             let waker = self.drain.waiting().try_remove(key);
             drop(waker);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn all_who_wait_are_woken_once_and_nothing_is_left_of_others() {
+    fn waiters_are_woken_once_and_dropped_ones_are_removed() {
         let drain = Drain::default();
         let tasks = [(); 3].map(|()| Arc::new(Woken(AtomicUsize::new(0))));
         let [mut first, mut second, mut dropped] = [(); 3].map(|()| Box::pin(drain.draining()));

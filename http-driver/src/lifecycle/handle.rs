@@ -47,17 +47,18 @@ impl Handle {
     /// Stops listening and lets running requests finish: idle connections close at once, responses
     /// carry `Connection: close`, and connections that need longer than `grace` are dropped. If
     /// called again, the grace period that ends first applies. Upgraded streams have
-    /// [`Server::upgrade_grace`](crate::Server::upgrade_grace), if that is shorter, and learn of
-    /// the shutdown through [`Upgraded::draining`](crate::Upgraded::draining).
+    /// [`Server::upgrade_grace`](crate::Server::upgrade_grace), if that is shorter, and are
+    /// notified of the shutdown by [`Upgraded::draining`](crate::Upgraded::draining).
     pub fn shutdown(&self, grace: Duration) {
         self.registry.drain(grace);
     }
 
     /// Shuts the server down as [`shutdown`](Self::shutdown) does, but only after `delay`. Until
     /// then it accepts connections and serves as usual, while [`is_ready`](Self::is_ready) returns
-    /// false: a health route that responds with 503 lets load balancers choose other servers
-    /// first, and no request meets a closed socket. The delay must be longer than they take to
-    /// notice: the interval of their checks times the number of failures, and a margin.
+    /// false: a health route that responds with 503 lets load balancers choose other servers first,
+    /// and no client connects to a closed socket. The delay must be longer than load balancers take
+    /// to notice: the interval of their checks times the required number of failures, plus a
+    /// margin.
     ///
     /// If called more than once, the shortest delay and the shortest grace apply. `shutdown` and
     /// [`close`](Self::close) end the delay. A server that does not run yet counts it from its
@@ -95,8 +96,8 @@ impl Handle {
         self.registry.send_command(Command::Close);
     }
 
-    /// Returns whether the server should get more work, for health routes: false from the call of
-    /// [`shutdown`](Self::shutdown), [`shutdown_after`](Self::shutdown_after) or
+    /// Returns whether the server should receive more requests, for health routes: false after a
+    /// call of [`shutdown`](Self::shutdown), [`shutdown_after`](Self::shutdown_after) or
     /// [`close`](Self::close).
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -110,9 +111,10 @@ impl Handle {
         self.registry.drain_signal().has_begun()
     }
 
-    /// Waits for the call of [`shutdown`](Self::shutdown) or [`close`](Self::close), or for the end
-    /// of the delay of [`shutdown_after`](Self::shutdown_after). A response that has no end by itself
-    /// can so be finished before the grace is over:
+    /// Returns a future that waits for a call of [`shutdown`](Self::shutdown) or
+    /// [`close`](Self::close), or for the end of the delay of
+    /// [`shutdown_after`](Self::shutdown_after). A handler can use it to finish a response that has no
+    /// other end:
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response};

@@ -26,21 +26,21 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Registry {
     command: AtomicU8,
-    /// The number of shutdown requests, and the shortest grace period given, in milliseconds.
+    /// The number of shutdown requests, and the shortest of their grace periods, in milliseconds.
     shutdowns: AtomicUsize,
     grace: AtomicU64,
     delayed: DelayedShutdowns,
     count: AtomicUsize,
     /// The number of open connections, plus places reserved for connections about to be accepted.
     reserved: AtomicUsize,
-    /// All places are taken, and that was counted.
+    /// True if all places are taken and that was counted.
     full: AtomicBool,
     /// Wakers of tasks that found no free place.
     blocked: Mutex<Vec<Waker>>,
     /// The number of connections registered so far.
     registered: AtomicU64,
     connections: Mutex<Connections>,
-    /// Wakers of tasks that wait for a command or, once there was one, for the end of a connection.
+    /// Wakers of tasks that wait for a command or, after a command, for the end of a connection.
     watchers: Mutex<Vec<Waker>>,
     drain: Drain,
 }
@@ -48,17 +48,17 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Connections {
     all: Slab<Entry>,
-    /// Lingering connections by their ids, oldest first; they only await the end of their peer's
+    /// Lingering connections by their ids, oldest first. They only wait for the end of the peer's
     /// stream.
     lingering: BTreeMap<u64, usize>,
-    /// A connection was asked to give up its place and has not ended yet.
+    /// True if a connection was asked to close and has not ended yet.
     evicting: bool,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     waker: Option<Waker>,
-    /// The connection must give up its place.
+    /// True if the connection must close to release its place.
     evicted: bool,
 }
 
@@ -92,15 +92,16 @@ impl Registry {
 
     /// Sends a command to all connections; ignores one that is milder than the last.
     pub(crate) fn send_command(&self, command: Command) {
-        // Before the command can be seen: a task that obeys it finds that the shutdown has begun.
+        // Before the command is stored, so that a task that executes it sees that the shutdown has
+        // begun.
         self.drain.begin();
         self.store(command).into_iter().for_each(Waker::wake);
         self.wake_watchers();
     }
 
-    /// Stores a command and takes the wakers of the connections, which must run without the lock
-    /// because they are foreign code. Both happen under one lock, so that a connection that has
-    /// seen the command registers its waker after that.
+    /// Stores a command and takes the wakers of the connections; the caller wakes them without the
+    /// lock, because they are foreign code. Both happen under one lock, so that a connection that
+    /// has seen the command registers its waker afterwards.
     fn store(&self, command: Command) -> Vec<Waker> {
         let mut connections = self.connections();
         if self.command.fetch_max(command as u8, Ordering::AcqRel) >= command as u8 {
@@ -116,7 +117,7 @@ impl Registry {
         self.send_command(Command::Drain);
     }
 
-    /// Lets the accept loops call [`drain`](Self::drain) after a delay.
+    /// Makes the accept loops call [`drain`](Self::drain) after a delay.
     pub(crate) fn drain_after(&self, delay: Duration, grace: Duration) {
         self.delayed.request(delay, grace);
         self.wake_watchers();
@@ -136,8 +137,7 @@ impl Registry {
     }
 
     /// Returns the number of shutdown requests and the shortest grace of all. An accept loop may
-    /// see several requests at once; the shortest applies, because earlier ones would not end
-    /// sooner.
+    /// see several requests at once; it uses the shortest grace for all.
     pub(crate) fn shutdowns(&self) -> (usize, Duration) {
         let shutdowns = self.shutdowns.load(Ordering::Acquire);
         (shutdowns, Duration::from_millis(self.grace.load(Ordering::Acquire)))
@@ -152,14 +152,14 @@ impl Registry {
     pub(crate) fn reserve(self: &Arc<Self>, most: usize, context: &Context<'_>) -> Option<Place> {
         let is_taken = self.take_place(most) || {
             register(&self.blocked, context);
-            // A place that was released in between woke no task.
+            // Tried again, because a place that was released before the registration woke no task.
             self.take_place(most)
         };
         is_taken.then(|| Place { registry: Arc::clone(self) })
     }
 
-    /// Returns whether more than `most` of `count` connections do not only linger. If not, closes
-    /// the oldest of those that do, in exchange for one that is served.
+    /// Returns whether more than `most` of `count` connections are not lingering. If not, closes
+    /// the oldest lingering connection, so that a new one can be served.
     #[cold]
     fn is_crowded(&self, count: usize, most: usize) -> bool {
         let connections = self.connections();
@@ -182,8 +182,8 @@ impl Registry {
         self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
-    /// Closes the oldest lingering connection, if any: it has no work left but to wait. One at a
-    /// time, because one free place may be enough.
+    /// Closes the oldest lingering connection, if there is one and none is being closed already:
+    /// one free place may be enough.
     pub(crate) fn evict(&self) {
         let mut connections = self.connections();
         if connections.evicting {
@@ -206,7 +206,7 @@ impl Registry {
         }
     }
 
-    /// Registers the task to be woken at the next command and, once there was one, at the next end of
+    /// Registers the task to be woken by the next command and, after a command, by the next end of
     /// a connection.
     pub(crate) fn watch(&self, context: &Context<'_>) {
         register(&self.watchers, context);
@@ -268,7 +268,7 @@ pub(crate) struct Registration {
     registry: Arc<Registry>,
     key: usize,
     id: u64,
-    /// The number of connections when it was registered, with itself.
+    /// The number of connections when this one was registered, including it.
     count: usize,
     waker: Option<Waker>,
     lingers: bool,
@@ -282,8 +282,8 @@ impl Registration {
         self.id
     }
 
-    /// Returns whether there were `most` others when it was registered, without those that only
-    /// linger.
+    /// Returns whether there were at least `most` other connections when this one was registered,
+    /// not counting lingering ones.
     pub(crate) fn is_beyond(&self, most: usize) -> bool {
         self.count > most && self.registry.is_crowded(self.count, most)
     }
@@ -293,8 +293,8 @@ impl Registration {
         &self.registry.drain
     }
 
-    /// Returns the current command, and whether the task's waker has changed. Each command is
-    /// returned once; only the last one counts.
+    /// Returns the current command, and whether the task's waker has changed. Only the latest
+    /// command is returned.
     pub(crate) fn poll_command(&mut self, context: &Context<'_>) -> (Command, bool) {
         let another_waker = !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
         if another_waker {
@@ -312,7 +312,7 @@ impl Registration {
                 break;
             }
             self.obeyed = command;
-            // The command took the waker.
+            // Storing the command took the waker, so it is registered again.
             self.register_waker();
         }
         let is_new = self.obeyed != before || before == Command::Close;
@@ -329,8 +329,8 @@ impl Registration {
         drop(replaced);
     }
 
-    /// Marks the connection as lingering: it only awaits the end of its peer's stream and is the
-    /// first to be closed when places run out.
+    /// Marks the connection as lingering: it only waits for the end of the peer's stream, and is
+    /// closed first when no place is free.
     pub(crate) fn linger(&mut self) {
         if std::mem::replace(&mut self.lingers, true) {
             return;
@@ -354,7 +354,8 @@ impl Drop for Registration {
             connections.evicting &= !removed.as_ref().is_some_and(|entry| entry.evicted);
         }
         self.registry.count.fetch_sub(1, Ordering::AcqRel);
-        // Under the lock under which a command is stored: who sends one after this sees the number.
+        // Under the lock under which a command is stored, so that a later command sees the new
+        // number.
         let is_awaited = self.registry.command() != Command::Serve;
         drop(connections);
         drop(removed);
@@ -387,7 +388,7 @@ mod tests {
         assert_eq!((registry.count(), registry.reserved.load(Ordering::Acquire)), (0, 0));
     }
 
-    /// A worker reserves a place before it knows whether a connection comes.
+    /// A worker reserves a place before a connection is accepted.
     #[test]
     fn places_reserved_by_other_workers_are_no_connections() {
         let registry = Arc::<Registry>::default();

@@ -8,11 +8,12 @@ use httpants_core::{CloseReason, ProtocolError, Timer};
 
 use super::counts::{RefusalCounts, TimerCounts};
 
-/// What a server has done since it was created, from [`Handle::counters`](crate::Handle::counters).
+/// The counters of a server since it was created, from
+/// [`Handle::counters`](crate::Handle::counters).
 ///
 /// All numbers except [`connections_open`](Self::connections_open) only increase. They are read one
-/// after the other while the server runs, so two of them may differ by a request; each on its own
-/// is exact. They are plain numbers, for any metrics exporter:
+/// after the other while the server runs, so two of them may differ by a request; each single
+/// number is exact. They are plain numbers, for any metrics exporter:
 ///
 /// ```
 /// use std::fmt::Write;
@@ -55,8 +56,8 @@ use super::counts::{RefusalCounts, TimerCounts};
 /// assert!(text.contains("httpants_refusals_total{status=\"400\",reason=\"missing-host\"} 1\n"));
 /// ```
 ///
-/// A handler has no [`Handle`](crate::Handle) of its own server: serve metrics by a second one, whose
-/// state is the handle ([`Server::with_state`](crate::Server::with_state)).
+/// A handler cannot access the [`Handle`](crate::Handle) of its server: serve metrics by a second
+/// server, whose state is the handle ([`Server::with_state`](crate::Server::with_state)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -64,12 +65,12 @@ pub struct Counters {
     pub connections_accepted: u64,
     /// Connections that are open now.
     pub connections_open: u64,
-    /// How often accepting paused because [`max_connections`](crate::Server::max_connections) were
-    /// open. Further connections wait, except with
-    /// [`WhenFull::Refuse`](crate::WhenFull::Refuse).
+    /// Number of times that accepting paused because
+    /// [`max_connections`](crate::Server::max_connections) were open. Further connections wait,
+    /// except with [`WhenFull::Refuse`](crate::WhenFull::Refuse).
     pub accept_pauses: u64,
-    /// How often accepting failed and paused because the process or the system was out of
-    /// descriptors or memory.
+    /// Number of times that accepting failed and paused because the process or the system was out
+    /// of descriptors or memory.
     pub accept_errors: u64,
     /// Connections refused with 503 because of
     /// [`max_connections_per_address`](crate::Server::max_connections_per_address). `overloaded` of
@@ -89,8 +90,8 @@ pub struct Counters {
     pub upgrades: u64,
     /// Refused connections, by protocol error.
     pub refusals: RefusalCounts,
-    /// Requests responded to without calling the handler because the body was not a valid form of
-    /// its type, or exceeded a limit of [`forms`](crate::Server::forms). Bodies larger than
+    /// Requests that were refused without calling the handler because the body was not a valid form
+    /// of its type, or exceeded a limit of [`forms`](crate::Server::forms). Bodies larger than
     /// [`max_body_size`](crate::Server::max_body_size) count as refusals.
     pub forms_refused: u64,
     /// CONNECT requests refused with 501 because the handler returned 2xx without an upgrade.
@@ -175,7 +176,7 @@ pub(crate) enum Count {
 const RESPONSES: usize = 12;
 const CLOSES: usize = RESPONSES + 6;
 const TIMEOUTS: usize = CLOSES + 10;
-/// Returns the count of each of `all`, in their order.
+/// Returns the count of each element of `all`, in order.
 fn counts<T: Copy, const N: usize>(all: &[T], count: impl Fn(T) -> u64) -> [u64; N] {
     let mut counts = [0; N];
     for (place, one) in counts.iter_mut().zip(all) {
@@ -229,7 +230,7 @@ const fn reason_number(reason: CloseReason) -> usize {
     }
 }
 
-/// Number of shards: on most machines, as many as threads that count at the same time.
+/// Number of shards: enough for one per thread on most machines.
 const SHARDS: usize = 16;
 
 /// A shard on its own cache lines, so that threads of different shards do not contend.
@@ -240,7 +241,7 @@ struct Shard([AtomicU64; PLACES]);
 /// reading adds up the shards.
 pub(crate) struct Metrics {
     shards: Box<[Shard]>,
-    /// A refused tunnel was logged.
+    /// True if a refused tunnel was logged.
     tunnel_refused: AtomicBool,
 }
 
@@ -261,7 +262,7 @@ impl Metrics {
     pub(crate) fn add(&self, count: Count, by: u64) {
         let shard = self.shards.get(shard_of_this_thread());
         if let Some(place) = shard.and_then(|shard| shard.0.get(count.place())) {
-            // Counters do not depend on each other or on other memory.
+            // Relaxed, because counters do not depend on each other or on other memory.
             place.fetch_add(by, Ordering::Relaxed);
         }
     }
@@ -331,7 +332,8 @@ fn shard_of_this_thread() -> usize {
     thread_local! {
         static SHARD: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
     }
-    // A value dropped while its thread ends counts in the first shard.
+    // A destructor of a thread-local value that runs after SHARD was destroyed counts in the first
+    // shard.
     SHARD.try_with(|shard| *shard).unwrap_or_default()
 }
 

@@ -10,13 +10,13 @@ use httpants_core::{ProtocolError, Timer};
 pub struct RefusalCounts(pub(super) [u64; ProtocolError::ALL.len()]);
 
 impl RefusalCounts {
-    /// Returns the refusals for this error.
+    /// Returns the number of refusals for this error.
     #[must_use]
     pub fn of(&self, fault: ProtocolError) -> u64 {
         self.0.get(fault as usize).copied().unwrap_or_default()
     }
 
-    /// Returns the refusals with this status: 400, 408, 413, 414, 417, 431, 501 or 505.
+    /// Returns the number of refusals with this status: 400, 408, 413, 414, 417, 431, 501 or 505.
     #[must_use]
     pub fn of_status(&self, status: u16) -> u64 {
         self.iter().filter(|(fault, _)| fault.status() == status).map(|(_, count)| count).sum()
@@ -49,7 +49,7 @@ impl<'a> IntoIterator for &'a RefusalCounts {
 pub struct TimerCounts(pub(super) [u64; Timer::ALL.len()]);
 
 impl TimerCounts {
-    /// Returns the timeouts of this timer.
+    /// Returns the number of timeouts of this timer.
     #[must_use]
     pub fn of(&self, timer: Timer) -> u64 {
         self.0.get(timer as usize).copied().unwrap_or_default()

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// Bytes displayed on one line without anything that a terminal, a quotation or a log parser could
-/// misinterpret: `"`, `\` and everything but printable ASCII become `\xHH`, as in nginx.
+/// Bytes that are displayed on one line, without characters that a terminal, a quoted string or a
+/// log parser could misinterpret: `"`, `\` and everything except printable ASCII become `\xHH`, as
+/// in nginx.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {

@@ -10,7 +10,7 @@ use super::access_log::{self, AccessLog, AccessLogState};
 use super::counters::{Count, Metrics};
 use super::spans::Shown;
 
-/// The targets that all connections of a server report to.
+/// The metrics and logs to which all connections of a server report.
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
     pub(crate) metrics: Arc<Metrics>,
@@ -18,19 +18,19 @@ pub(crate) struct Observed {
     pub(crate) proxies: Arc<ProxyPolicy>,
 }
 
-/// The observer of one connection. It consumes the events of the core and nothing else.
+/// The observer of one connection. Its only input is the events of the core.
 #[derive(Debug)]
 pub(crate) struct Observer {
     observed: Observed,
-    /// The access log has a reader.
+    /// True if the access log is enabled: it has a function or a subscriber.
     is_logged: bool,
-    /// The state of the access log, once there is something to log.
+    /// The state of the access log; `None` before there is something to log.
     log: Option<Box<AccessLogState>>,
     /// The peer that sent no valid PROXY header, until it is logged.
     proxy_header: Option<Box<(Address, ProxyHeaderFault)>>,
 }
 
-/// The reason for which a required PROXY header was not accepted.
+/// The reason why a required PROXY header was not accepted.
 #[derive(Clone, Copy, Debug)]
 enum ProxyHeaderFault {
     Malformed(ProxyHeaderError),
@@ -67,7 +67,8 @@ impl Observer {
         self.observed.metrics.add(count, by);
     }
 
-    /// Prepares for events. Calls the subscriber, which is foreign code, so no lock may be held.
+    /// Prepares for events. Calls the `tracing` subscriber, which is foreign code, so no lock may
+    /// be held.
     #[inline]
     pub(crate) fn begin(&mut self) {
         self.is_logged = self.observed.log.is_some() || access_log::has_subscriber();
@@ -123,12 +124,13 @@ impl Observer {
         self.proxy_header = Some(Box::new((core.connection_info().remote_addr, fault)));
     }
 
-    /// Returns whether too many heads wait for their responses to accept another request.
+    /// Returns whether the heads of unfinished responses exceed the limit, so that no other request
+    /// may be accepted.
     pub(crate) fn is_full(&self) -> bool {
         self.log.as_ref().is_some_and(|log| log.is_full())
     }
 
-    /// Writes to the log, which is foreign code, so no lock may be held.
+    /// Writes the log lines. Calls the log function, which is foreign code, so no lock may be held.
     #[inline]
     pub(crate) fn flush(&mut self) {
         if let Some(fault) = self.proxy_header.take() {

@@ -5,16 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::counters::{Count, Metrics};
 
-/// The application panicked; that was counted and logged.
+/// The error for application code that panicked. The panic was counted and logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panicked;
 
-/// Calls application code; counts and logs a panic as one of `what`.
+/// Calls application code; counts a panic and logs it with `what`, the name of the code.
 pub(crate) fn guard<T>(metrics: &Metrics, what: &str, call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| report(metrics, what, panic))
 }
 
-/// Drops the value of a panic, which may panic with another such value.
+/// Drops the payload of a panic. Its destructor may panic, too, with another payload.
 pub(crate) fn discard(panic: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(again);

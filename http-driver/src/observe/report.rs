@@ -5,9 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-/// Logs a failure as an ERROR, with variables as fields shown by `Display`. In a process without a
-/// `tracing` subscriber each call site writes up to [`MAX_LINES`] different failures to standard
-/// error, each once, so that mistakes of an application are not silent.
+/// Logs a failure as an ERROR, with variables as fields formatted by `Display`. In a process
+/// without a `tracing` subscriber each call site writes up to [`MAX_LINES`] different failures to
+/// standard error, each once, so that mistakes of an application are not silent.
 ///
 /// Not for failures that a peer can cause at will: a peer must not be able to fill a log.
 macro_rules! report {
@@ -22,7 +22,8 @@ macro_rules! report {
 
 pub(crate) use report;
 
-/// How many different lines a call site writes: their text may contain what clients send.
+/// Maximum number of different lines that a call site writes: their text may contain what clients
+/// send.
 pub(crate) const MAX_LINES: usize = 16;
 
 /// The hashes of the lines that a call site has written.
@@ -33,10 +34,10 @@ impl Written {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Writes a line to standard error, unless it was written before or there were too many.
+    /// Writes a line to standard error, unless it was written before or [`MAX_LINES`] were.
     #[cold]
     pub(crate) fn write_once(&self, line: fmt::Arguments<'_>) {
-        // Formatted before the lock: `Display` may be the application's.
+        // Formatted before locking: `Display` may be the application's.
         let line = line.to_string();
         if self.is_new(&line) {
             // One write per line, so that lines of different threads do not mix. Errors are ignored.

@@ -1,7 +1,7 @@
 //! The `tracing` spans in which handlers run.
 //!
-//! Without a subscriber that enables them they are not created: that costs one static read, and
-//! nothing is formatted or allocated.
+//! They are created only if a subscriber enables them. Otherwise they cost one static read; nothing
+//! is formatted or allocated.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ pub(crate) fn connection(id: u64, peer: &ConnectionInfo) -> Span {
     tracing::info_span!(target: "httpants::connection", "connection", id, peer = %Shown(peer.remote_addr))
 }
 
-/// Creates the span of a request inside that of its connection, which must be entered; `number` is
-/// its index on the connection, from 1.
+/// Creates the span of a request inside that of its connection, which the caller must have entered;
+/// `number` is its index on the connection, from 1.
 ///
-/// The connection's span is not named as its parent, because it may belong to another subscriber
-/// that this one does not know.
+/// The connection's span is not set as an explicit parent, because it may belong to another
+/// subscriber.
 #[inline]
 pub(crate) fn request(request: &RequestHead) -> Span {
     tracing::info_span!(
@@ -31,8 +31,8 @@ pub(crate) fn request(request: &RequestHead) -> Span {
     )
 }
 
-/// Enters a span until the guard is dropped, like [`Span::enter`]. A span without a subscriber costs
-/// one comparison, because the rest is not inlined.
+/// Enters a span until the guard is dropped, like [`Span::enter`]. For a disabled span it costs one
+/// comparison, because the rest is not inlined.
 #[inline]
 pub(crate) fn enter(span: &Span) -> Entered<'_> {
     if !span.is_none() {
@@ -66,7 +66,7 @@ fn exit_enabled(span: &Span) {
     span.with_subscriber(|(id, subscriber)| subscriber.exit(id));
 }
 
-/// An address as shown in logs.
+/// An address as it is displayed in logs.
 pub(super) struct Shown(pub(super) Address);
 
 impl fmt::Display for Shown {

@@ -18,56 +18,58 @@ use crate::exchange::{BodyError, Exchange};
 /// The body of a request (`body` in Pants): complete if the request was buffered, in memory or in a
 /// temporary file; otherwise received piece by piece.
 ///
-/// It is a [`Stream`] of pieces in either case. If it is streamed, nothing more is read from the
-/// peer than is taken here, and a client that waits for `100 Continue` gets it on the first call.
+/// It is a [`Stream`] of pieces in either case. If it is streamed, at most 64 KiB and one read are
+/// received ahead of the reader, and a client that waits for `100 Continue` gets it on the first
+/// call.
 pub struct Body {
     source: Source,
-    /// What [`bytes`](Self::bytes) has read so far, so that a dropped call loses nothing.
+    /// The pieces that [`bytes`](Self::bytes) has read so far, so that they are not lost if its
+    /// future is dropped.
     collected: Option<Box<Joined>>,
-    /// Whether a piece was taken that cannot be read again.
+    /// True if a piece was taken that cannot be read again.
     taken: bool,
 }
 
 enum Source {
     Whole {
-        /// `None` once it was taken.
+        /// `None` after it was taken.
         content: Option<Bytes>,
         trailers: Headers,
     },
     Stored(Box<(Pieces, Headers)>),
-    /// It was not kept, or cannot be read any more.
+    /// The body was not kept, or cannot be read any more.
     Lost {
         error: BodyError,
         trailers: Headers,
         failed: Failed,
     },
-    /// `remaining` is the rest of its Content-Length.
+    /// A body that is still received. `remaining` is the unread part of its Content-Length.
     Arriving {
         exchange: Exchange,
         request: RequestId,
         remaining: Option<u64>,
         done: bool,
-        /// The error that ended it, once it was returned.
+        /// The progress of returning the error that ended the body.
         failed: Failed,
     },
-    /// It arrives coded.
+    /// A body with a Content-Encoding that is decoded while it is received.
     Decoding(Box<Decoding>),
 }
 
-/// A body that is decoded while it arrives.
+/// A body that is decoded while it is received.
 struct Decoding {
     coded: Body,
     decoder: Decoder,
-    /// Pieces since other tasks last got a turn.
+    /// Number of pieces returned since other tasks last got a turn.
     pieces: usize,
 }
 
-/// Decoded pieces before other tasks get a turn: a body that becomes much larger must not occupy a
-/// thread.
+/// Number of decoded pieces before other tasks get a turn: a body with a high compression ratio
+/// must not occupy a thread.
 const PIECES: usize = 32;
 
-/// A note whether an error was returned. Further calls return it again, after letting other tasks
-/// run: a loop that only checks for the end must not occupy a thread.
+/// The progress of returning the error of a body. Further calls return it again after a turn of
+/// other tasks: a loop that ignores errors and waits for the end must not occupy a thread.
 #[derive(Clone, Copy, PartialEq)]
 enum Failed {
     No,
@@ -92,7 +94,7 @@ impl Body {
         Self::new(Source::Whole { content: Some(Bytes::new()), trailers: Headers::default() })
     }
 
-    /// Moves the body out, and leaves one that was taken.
+    /// Moves the body out, and leaves a body whose content was taken.
     #[cfg(any(feature = "forms", feature = "tower"))]
     pub(crate) fn take(&mut self) -> Self {
         let taken = Self::new(Source::Whole { content: None, trailers: Headers::default() });
@@ -104,7 +106,7 @@ impl Body {
         Self::new(Source::Arriving { exchange, request, remaining, done: false, failed: Failed::No })
     }
 
-    /// Decodes this body while it arrives.
+    /// Returns this body, to be decoded while it is received.
     pub(crate) fn decoded(self, decoder: Decoder) -> Self {
         Self::new(Source::Decoding(Box::new(Decoding { coded: self, decoder, pieces: 0 })))
     }
@@ -129,7 +131,7 @@ impl Body {
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
         let announced = self.remaining();
         while let Some(piece) = poll_fn(|context| self.poll_source(context)).await {
-            // What was read of it is not the whole.
+            // The body is incomplete, so the pieces read before are dropped.
             let piece = piece.inspect_err(|_| self.collected = None)?;
             self.collected.get_or_insert_default().push(piece, announced);
         }
@@ -137,7 +139,8 @@ impl Body {
         Ok(self.collected.take().map(|collected| collected.into_bytes()).unwrap_or_default())
     }
 
-    /// Returns the whole body, wherever it is; keeps a received one for the next call.
+    /// Returns the whole body from memory, a temporary file or the connection; keeps a body
+    /// received here for the next call.
     pub(crate) async fn whole(&mut self) -> Result<Bytes, BodyError> {
         match &self.source {
             Source::Whole { content: Some(content), .. } => return Ok(content.clone()),
@@ -189,7 +192,7 @@ impl Body {
         }
     }
 
-    /// Returns the trailer fields, once the body was read to its end.
+    /// Returns the trailer fields; `None` before the body was read to its end.
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
         match &self.source {
@@ -208,7 +211,7 @@ impl Body {
         trailers.filter(|trailers| !trailers.is_empty())
     }
 
-    /// Returns the whole body, if it is in memory and was not taken.
+    /// Returns the whole body; `None` if it is not in memory or was taken.
     pub(crate) fn as_whole(&self) -> Option<&Bytes> {
         match &self.source {
             Source::Whole { content, .. } => content.as_ref(),
@@ -228,7 +231,7 @@ impl Body {
     fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         match &mut self.source {
             Source::Whole { content, .. } => {
-                // An empty body stays: nothing can be taken from it.
+                // An empty body is not marked as taken, because no piece was returned.
                 let piece = if content.as_ref().is_some_and(Bytes::is_empty) { None } else { content.take() };
                 Poll::Ready(piece.map(Ok))
             }
@@ -258,7 +261,7 @@ impl Body {
                         let (error, trailers) = (error.clone(), Headers::default());
                         self.source = Source::Lost { error, trailers, failed: Failed::Once };
                     }
-                    // The window of the decoder is not needed any more; the coded body has ended, too.
+                    // Drops the decoder with its window. The coded body has ended, too.
                     Poll::Ready(None) => self.source = std::mem::replace(&mut decoding.coded, Self::empty()).source,
                     Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
                 }

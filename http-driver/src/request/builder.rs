@@ -1,4 +1,4 @@
-//! Requests that come from no connection, for tests of handlers.
+//! Requests without a connection, for tests of handlers.
 
 use std::fmt;
 use std::io;
@@ -23,9 +23,9 @@ use crate::runtime::{BlockingPool, Clock};
 
 /// A builder of requests for unit tests that call a handler directly, from [`Request::builder`].
 ///
-/// The request passes the parser of the server, so what a server would refuse is an error here,
-/// too. Host and Content-Length are added unless they are set, and forms are parsed. There is no
-/// limit for the size of the body.
+/// The request is parsed by the parser of the server, so what a server would refuse is an error
+/// here, too. Host and Content-Length are added unless they are set, and forms are parsed. There is
+/// no limit for the size of the body.
 ///
 /// ```
 /// use httpants_driver::{Request, Response};
@@ -51,10 +51,10 @@ use crate::runtime::{BlockingPool, Clock};
 /// # Ok(()) }
 /// ```
 ///
-/// Cookies that a handler sets on the request are not in its response, but would be sent with it.
-/// What a handler sends by [`Request::responder`] is accepted as long as it fits into the send
-/// buffer, and goes nowhere; the client never leaves. The module `testing` of the adapters has a
-/// server that sends whole responses.
+/// Cookies that a handler sets on the request are not in the response that it returns; a server
+/// adds them when it sends the response. Bytes that a handler sends by [`Request::responder`] are
+/// accepted as long as they fit into the send buffer, and are then dropped. The client never
+/// disconnects. To test whole responses, use the server in the module `testing` of the adapters.
 #[derive(Debug)]
 #[must_use = "a builder does nothing before `build` is called"]
 pub struct RequestBuilder {
@@ -70,7 +70,7 @@ pub struct RequestBuilder {
 }
 
 impl Request {
-    /// Returns a builder for tests of handlers: a GET of `/` with HTTP/1.1 unless it is changed.
+    /// Returns a builder for tests of handlers. Defaults: method GET, target `/`, version HTTP/1.1.
     pub fn builder() -> RequestBuilder {
         RequestBuilder {
             method: "GET".to_owned(),
@@ -98,7 +98,7 @@ impl RequestBuilder {
         self
     }
 
-    /// Adds a field line. May be called more than once for a name.
+    /// Adds a field line. Lines with the same name are all kept.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
@@ -141,8 +141,8 @@ impl RequestBuilder {
     /// Parses and returns the request.
     ///
     /// # Errors
-    /// Returns the reason for which a server would not call a handler with this request, or for
-    /// which it cannot be sent.
+    /// Returns the reason why a server would not call a handler with this request, or why it cannot
+    /// be sent.
     pub fn build(mut self) -> Result<Request, BuildRequestError> {
         let clock = system_clock();
         let mut config = Config::default();
@@ -192,17 +192,18 @@ impl RequestBuilder {
     }
 }
 
-/// What a core made of the bytes of a request.
+/// The events of a core for the bytes of a request.
 #[derive(Default)]
 struct Received {
     head: Option<RequestHead>,
     body: BytesMut,
-    /// The trailer fields, once it is complete.
+    /// The trailer fields; `None` before the request is complete.
     trailers: Option<Headers>,
 }
 
 impl Received {
-    /// Gives head, body and the last byte of the body to a core. The request must end with that.
+    /// Passes the head, the body and the last byte of the body to a core. The request must end
+    /// after that byte.
     fn from(core: &mut Connection, sent: [&[u8]; 3], now: Now) -> Result<Self, BuildRequestError> {
         let mut received = Self::default();
         for mut rest in sent {
@@ -227,7 +228,7 @@ impl Received {
         while let Some(event) = core.poll_event() {
             count += 1;
             match event {
-                // Bytes behind the body are another request.
+                // Bytes after the body are another request.
                 Event::Request(_) if self.head.is_some() => return Err(BuildRequestError::Length),
                 Event::Request(head) => {
                     self.trailers = (!head.has_body()).then(Headers::default);
@@ -250,7 +251,7 @@ fn buffered(head: &RequestHead, body: Bytes, trailers: Headers) -> Result<Buffer
     if !head.has_body() {
         return Ok((Body::empty(), None));
     }
-    // Blocking work is done when it is asked for, so the future never waits long.
+    // The pool does blocking work at once, so the future is ready after a few polls.
     let mut settings = Settings::new(blocking_pool());
     settings.limits = form_limits();
     let body = Body::collected(Some(Content::Memory(body)), trailers);
@@ -269,7 +270,7 @@ fn form_limits() -> FormLimits {
     limits
 }
 
-/// Returns a pool that does the work at once.
+/// Returns a pool that does the work on the calling thread.
 fn blocking_pool() -> BlockingPool {
     BlockingPool::new(|work| {
         work();

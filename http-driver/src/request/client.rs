@@ -1,4 +1,4 @@
-//! The client of a request and the URL that it used, as the server trusts its proxies.
+//! The client of a request and the URL that it used, as stated by trusted proxies.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -8,10 +8,10 @@ use httpants_core::proxy::Client;
 
 use super::Request;
 
-/// The client as trusted proxies describe it ([`Server::xheaders`](crate::Server::xheaders));
-/// without any, as its connection and the head do.
+/// The client as stated by trusted proxies ([`Server::xheaders`](crate::Server::xheaders)),
+/// otherwise by its connection and the head.
 impl Request {
-    /// Returns the client of the request, for several of its parts at once.
+    /// Returns the client of the request, to use several of its properties.
     #[must_use]
     pub fn client(&self) -> Client<'_> {
         self.exchange.environment().proxies.client(&self.head)
@@ -59,12 +59,12 @@ impl Request {
         self.client().full_url()
     }
 
-    /// Returns the URL of this request over https on this port, to redirect to; 443 is left out. `None`
-    /// where such a redirect has no place: the request is [secure](Self::is_secure) already, has no
-    /// host, or has no path (`OPTIONS *`, CONNECT).
+    /// Returns the URL of this request over https on this port, to redirect to; 443 is left out.
+    /// Returns `None` if a redirect is not possible: the request is already
+    /// [secure](Self::is_secure), has no host, or has no path (`OPTIONS *`, CONNECT).
     ///
-    /// The host is a valid one, but the client chose it: where a cache stores responses, redirect only
-    /// the hosts that the server is for ([`hostname`](Self::hostname)).
+    /// The host is valid, but the client chose it: if a cache stores responses, redirect only the
+    /// hosts that the server is responsible for ([`hostname`](Self::hostname)).
     ///
     /// ```
     /// use httpants_driver::{Request, Response};
@@ -100,10 +100,10 @@ impl Request {
         })
     }
 
-    /// Returns the fields of this request for the server that a reverse proxy passes it on to:
-    /// without those of one connection, with the client and this connection's peer in
-    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, and nothing else that the
-    /// client claims about itself. Details:
+    /// Returns the fields of this request for the server to which a reverse proxy forwards it:
+    /// without hop-by-hop fields, with the client and this connection's peer in `X-Forwarded-For`,
+    /// `X-Forwarded-Proto` and `X-Forwarded-Host`, and without other forwarding fields that the
+    /// client sent. Details:
     /// [`ProxyPolicy::upstream_headers`](httpants_core::proxy::ProxyPolicy::upstream_headers).
     ///
     /// Add [`append_via`](httpants_core::proxy::append_via) with the name of your proxy. For the response,

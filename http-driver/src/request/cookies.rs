@@ -1,4 +1,4 @@
-//! Cookies of a request, and those of its response, which are set through it as in Pants.
+//! The cookies of a request, and those of its response, which are set on the request as in Pants.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use httpants_core::{Connection, Misuse, RequestId};
 use super::Request;
 use crate::exchange::Shared;
 
-/// Cookies to set (`cookies_out` in Pants). They are sent with the head of the response, however it
-/// is created.
+/// Cookies to set (`cookies_out` in Pants). They are sent with the head of the response, whichever
+/// way the response is created.
 ///
 /// Needs the feature `cookies`.
 ///
@@ -56,15 +56,15 @@ impl Request {
     /// Sets a cookie; replaces one with the same name, domain and path.
     ///
     /// # Errors
-    /// Returns [`Misuse::Cookie`] for values that cannot be sent or break the rules of a `__Host-`
-    /// or `__Secure-` name, and other errors once the response has begun.
+    /// Returns [`Misuse::Cookie`] for values that cannot be sent or violate the rules for a
+    /// `__Host-` or `__Secure-` name, and other errors if the response has begun.
     pub fn set_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
         let cookie = cookie.into();
         self.core(|core, request| cookies::set(core.response_fields_mut(request)?, cookie).map_err(Misuse::Cookie))
     }
 
     /// Tells the client to remove a cookie. Clients only remove a cookie with the same path and
-    /// domain, so pass the attributes it was set with;
+    /// domain, so pass the attributes that it was set with;
     /// [`remove_signed_cookie`](Self::remove_signed_cookie) does that for signed ones.
     ///
     /// # Errors
@@ -78,9 +78,9 @@ impl Request {
     /// [`signed_cookie`](Self::signed_cookie) reads it. The value is signed, not
     /// encrypted. It may be text, bytes, or JSON as text.
     ///
-    /// The cookie is HttpOnly, `SameSite=Lax` and for the path `/`. It is `Secure` if the request
-    /// came over https, to this server or to a trusted proxy, and if the name begins with `__Host-`
-    /// or `__Secure-`.
+    /// The cookie is HttpOnly, `SameSite=Lax` and for the path `/`. It is `Secure` if the client
+    /// sent the request over https, to this server or to a trusted proxy, or if the name begins
+    /// with `__Host-` or `__Secure-`.
     ///
     /// # Errors
     /// Returns the same errors as [`set_cookie`](Self::set_cookie).
@@ -110,8 +110,8 @@ impl Request {
     }
 
     /// Sets a signed cookie like [`set_signed_cookie`](Self::set_signed_cookie), with another
-    /// lifetime and other attributes. The lifetime is the `Max-Age` of the cookie, and the server does
-    /// not accept its value for longer.
+    /// lifetime and other attributes. The lifetime is the `Max-Age` of the cookie; after it, the
+    /// server no longer accepts the value.
     ///
     /// ```
     /// use std::time::Duration;
@@ -144,7 +144,7 @@ impl Request {
 
     /// Tells the client to remove a cookie set by
     /// [`set_signed_cookie_with`](Self::set_signed_cookie_with). Pass the same `adjust`, because a
-    /// client keeps a cookie of another path or domain.
+    /// client does not remove a cookie with another path or domain.
     ///
     /// # Errors
     /// Returns the same errors as [`set_cookie`](Self::set_cookie).

@@ -7,14 +7,14 @@ use httpants_core::forms::{MediaType, has_content_coding};
 use super::Request;
 use crate::exchange::BodyError;
 
-/// The whole body, wherever it is and of any size up to the limit
+/// The whole body, from memory, a temporary file or the connection, of any size up to the limit
 /// ([`Server::max_body_size`](crate::Server::max_body_size)).
 ///
 /// Each of these may be called more than once, and its future may be dropped before its end: the
-/// next call continues. A body that the call had to receive
-/// ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)) stays in memory as long as the request.
+/// next call continues. A streamed body ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)) that a
+/// call received stays in memory as long as the request.
 impl Request {
-    /// Returns the body as it was received: empty where the request has none.
+    /// Returns the body as it was received; empty if the request has none.
     ///
     /// ```
     /// use httpants_driver::{BodyError, Request};
@@ -26,21 +26,22 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// [`BodyError::Closed`] if the body is incomplete, with the [error](BodyError::protocol_error) 413 if it
-    /// is larger than the limit; [`BodyError::NotKept`]; [`BodyError::Taken`] if pieces of a body
-    /// that is not in a temporary file were read before, through [`body_mut`](Self::body_mut);
-    /// [`BodyError::Storage`].
+    /// Returns [`BodyError::Closed`] if the body is incomplete, with the
+    /// [error](BodyError::protocol_error) 413 if it is larger than the limit;
+    /// [`BodyError::NotKept`]; [`BodyError::Taken`] if pieces of a body that is not in a temporary
+    /// file were read before, through [`body_mut`](Self::body_mut); [`BodyError::Storage`].
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
         self.body.whole().await
     }
 
-    /// Returns the body as text. The charset is that of Content-Type: utf-8 (also where it names
-    /// none, and without a byte order mark), us-ascii or iso-8859-1.
+    /// Returns the body as text. The charset is that of Content-Type: utf-8 (the default; a byte
+    /// order mark is removed), us-ascii or iso-8859-1.
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and before anything is received [`BodyError::ContentType`] if
-    /// that cannot be parsed, [`BodyError::Charset`] and [`BodyError::ContentEncoding`];
-    /// [`BodyError::InvalidText`] if the bytes are not valid in the charset.
+    /// Returns the errors of [`bytes`](Self::bytes), and before anything is received
+    /// [`BodyError::ContentType`] if the field cannot be parsed, [`BodyError::Charset`] and
+    /// [`BodyError::ContentEncoding`]; [`BodyError::InvalidText`] if the bytes are not valid in the
+    /// charset.
     pub async fn text(&mut self) -> Result<String, BodyError> {
         let charset = Charset::of(self.headers())?;
         charset.decode(&self.bytes().await?)
@@ -66,9 +67,9 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and before anything is received [`BodyError::ContentType`] and
-    /// [`BodyError::ContentEncoding`]; [`BodyError::Json`] if it is not JSON or does not fit the
-    /// type.
+    /// Returns the errors of [`bytes`](Self::bytes), and before anything is received
+    /// [`BodyError::ContentType`] and [`BodyError::ContentEncoding`]; [`BodyError::Json`] if it is
+    /// not JSON or does not fit the type.
     #[cfg(feature = "json")]
     pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, BodyError> {
         let is_json = |media_type: &MediaType<'_>| media_type.is("application/json") || media_type.has_suffix("json");

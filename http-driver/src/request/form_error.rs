@@ -1,4 +1,4 @@
-//! The error of a form that is read as it arrives.
+//! The error of a form that is read while it is received.
 
 use std::fmt;
 

@@ -2,15 +2,15 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// Concatenated pieces: a single piece is kept as it is, several are copied together.
+/// Concatenated pieces: a single piece is not copied, several are copied together.
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
     first: Bytes,
     joined: BytesMut,
 }
 
-/// Maximum capacity reserved for the announced length, so that a peer that only announces gets no
-/// more.
+/// Maximum capacity in bytes that is reserved because of the announced length, so that a peer
+/// cannot cause larger allocations without sending the bytes.
 const ROOM_UP_FRONT: u64 = 256 << 10;
 
 impl Joined {
@@ -36,7 +36,7 @@ impl Joined {
         if self.joined.is_empty() {
             self.first
         } else if self.joined.len() < self.joined.capacity() / 2 {
-            // A caller that keeps it does not keep the unused capacity.
+            // Copied so that a caller that keeps the bytes does not keep the unused capacity.
             Bytes::copy_from_slice(&self.joined)
         } else {
             self.joined.freeze()

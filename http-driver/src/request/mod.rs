@@ -73,7 +73,7 @@ pub struct Request {
     body: Body,
     #[cfg_attr(not(feature = "forms"), expect(dead_code, reason = "no body is parsed"))]
     form: Option<Box<Form>>,
-    /// The variables of the query, once they were asked for.
+    /// The variables of the query, parsed on the first call of `get`.
     query: OnceLock<Box<Result<Variables, ParseFormError>>>,
     exchange: Exchange,
 }
@@ -87,18 +87,18 @@ impl Request {
         Self::new(head, Body::empty(), None, exchange)
     }
 
-    /// Returns the head without the body; cloning it is cheap. It holds no settings of the server,
-    /// so its host is that of the request, whatever trusted proxies say.
+    /// Returns the head without the body; cloning it is cheap. It does not use the settings of the
+    /// server, so its host is that of the request even if trusted proxies state another one.
     #[must_use]
     pub fn head(&self) -> &RequestHead {
         &self.head
     }
 
-    /// Returns the variables of the query, multi-valued and in order (`get` in Pants): blank ones
-    /// are dropped, `+` and percent-encoding are decoded. Parsed on the first call.
+    /// Returns the variables of the query, multi-valued and in order (`get` in Pants): those
+    /// without a value are dropped, `+` and percent-encoding are decoded. Parsed on the first call.
     ///
     /// # Errors
-    /// [`ParseFormError`] for more than 1,000 variables (413).
+    /// Returns [`ParseFormError`] for more than 1,000 variables (413).
     ///
     /// ```
     /// use httpants_driver::protocol::forms::ParseFormError;
@@ -115,8 +115,8 @@ impl Request {
     }
 
     /// Returns the segments of the path, each percent-decoded after the path was split: `/a%2Fb/`
-    /// has `a/b` and an empty one, `/` has an empty one; `*` and the target of CONNECT have none.
-    /// Bytes that are not UTF-8 become U+FFFD, so do not use it to find files.
+    /// has the segments `a/b` and an empty one, and `/` has an empty one; `*` and the target of
+    /// CONNECT have none. Bytes that are not UTF-8 become U+FFFD, so do not use it to find files.
     ///
     /// ```
     /// use httpants_driver::Request;
@@ -168,11 +168,12 @@ impl Request {
 
     /// Returns the whole body as received, if it is in memory; it is empty if the request has none.
     ///
-    /// `None` if it is somewhere else: in a temporary file, where it is if it is larger than
+    /// Returns `None` if it is in a temporary file, because it is larger than
     /// [`FormLimits::memory`](httpants_core::forms::FormLimits::memory) (256 KiB by default); not
     /// received yet, because it is streamed; not kept, because it is that of a large multipart form
-    /// and [`FormLimits::keep_body`](httpants_core::forms::FormLimits::keep_body) is not set; or taken
-    /// through [`body_mut`](Self::body_mut). [`bytes`](Self::bytes) returns it wherever it is.
+    /// and [`FormLimits::keep_body`](httpants_core::forms::FormLimits::keep_body) is not set; or
+    /// taken through [`body_mut`](Self::body_mut). [`bytes`](Self::bytes) also reads it from a
+    /// temporary file or the connection.
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         self.body.as_whole()
@@ -180,7 +181,7 @@ impl Request {
 
     /// Returns the whole body of a buffered request as [`std::io::Read`] and [`std::io::Seek`],
     /// from memory or a temporary file. Reading may block. Returns `None` if the request is
-    /// streamed, and if the body of a multipart form was not kept
+    /// streamed, or if the body of a multipart form was not kept
     /// ([`BodyError::NotKept`](crate::BodyError::NotKept)).
     #[must_use]
     pub fn body_reader(&self) -> Option<BodyReader> {
@@ -198,22 +199,22 @@ impl Request {
         self.body
     }
 
-    /// Returns the trailer fields: of a buffered request at once, of a streamed one once its body
-    /// was read to the end.
+    /// Returns the trailer fields: of a buffered request at once, of a streamed one after its body
+    /// was read to the end; empty before.
     #[must_use]
     pub fn trailers(&self) -> Headers {
         self.body.trailers().unwrap_or_default()
     }
 
-    /// Returns the time since the head was received, until the response was finished (`time` in
-    /// Pants).
+    /// Returns the time since the head was received; after the response was finished, the time
+    /// until then (`time` in Pants).
     #[must_use]
     pub fn time(&self) -> Duration {
         self.head.time(self.exchange.environment().clock.now())
     }
 
     /// Returns the TLS session of the connection: version, names, the client's certificate. `None`
-    /// for a plain connection, even if the client speaks TLS to a proxy in front.
+    /// for a plain connection, even if the client uses TLS with a proxy before this server.
     #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
     #[must_use]
     pub fn tls(&self) -> Option<&crate::TlsSession> {
@@ -263,8 +264,8 @@ impl Request {
     ///
     /// A client that only closed its sending side still gets the response within
     /// [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed), unless
-    /// [`Config::half_close`](httpants_core::Config::half_close) says otherwise. If the connection
-    /// is broken, the handler is dropped anyway.
+    /// [`Config::half_close`](httpants_core::Config::half_close) is set otherwise. If the
+    /// connection is broken, the handler is dropped anyway.
     ///
     /// ```
     /// use std::pin::pin;

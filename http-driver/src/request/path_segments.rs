@@ -20,9 +20,9 @@ use std::slice;
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct PathSegments {
-    /// All of them, one behind the other.
+    /// All segments, concatenated.
     text: String,
-    /// Where each of them ends.
+    /// The offset in `text` of the end of each segment.
     ends: Vec<usize>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> IntoIterator for &'a PathSegments {
 #[derive(Clone, Debug)]
 pub struct PathSegmentsIter<'a> {
     text: &'a str,
-    /// Where the next one starts.
+    /// The offset in the text of the next segment.
     start: usize,
     ends: slice::Iter<'a, usize>,
 }

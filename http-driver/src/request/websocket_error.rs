@@ -5,7 +5,7 @@ use std::fmt;
 use http::StatusCode;
 
 /// The reason why a request is not a WebSocket handshake (RFC 6455 section 4.2.1). It converts into
-/// the response, with the page of [`Server::on_error`](crate::Server::on_error) if there is one.
+/// a response, for which [`Server::on_error`](crate::Server::on_error) can create the body.
 ///
 /// ```
 /// use httpants_driver::Response;

@@ -61,7 +61,7 @@ impl From<()> for Response {
     }
 }
 
-/// Reports misuse of a responder: a 500 if nothing was sent yet.
+/// Creates a 500 for the misuse of a responder, if nothing was sent yet. The misuse is logged.
 impl From<Misuse> for Response {
     fn from(misuse: Misuse) -> Self {
         let mut response = Self::new(500);
@@ -71,7 +71,7 @@ impl From<Misuse> for Response {
 }
 
 /// Creates the response to a body that could not be read ([`BodyError::status`]), with a text if
-/// the form of the body is the cause. Errors of the application and the system are logged.
+/// the format of the body is the cause. Errors of the application and the system are logged.
 impl From<BodyError> for Response {
     fn from(error: BodyError) -> Self {
         let response = match &error {
@@ -79,7 +79,7 @@ impl From<BodyError> for Response {
                 report!("a handler could not read the body", error);
                 Self::of_error(ServerError::new(ServerErrorKind::Body(error.clone())), "")
             }
-            // Clients choose the type of a body, so this must not fill a log.
+            // Clients choose the type of a body, so this must not be able to fill a log.
             BodyError::NotKept => {
                 tracing::debug!(%error, "a handler could not read the body");
                 Self::of_error(ServerError::new(ServerErrorKind::Body(error.clone())), "")
@@ -115,8 +115,8 @@ impl From<FormError> for Response {
     }
 }
 
-/// Creates the response to a request that is not a WebSocket handshake, with what the client could
-/// send instead in `Allow`, `Upgrade` and `Sec-WebSocket-Version`.
+/// Creates the response to a request that is not a WebSocket handshake, with the expected values in
+/// `Allow`, `Upgrade` and `Sec-WebSocket-Version`.
 #[cfg(feature = "websocket")]
 impl From<WebSocketError> for Response {
     fn from(error: WebSocketError) -> Self {
@@ -149,8 +149,8 @@ impl<T: Into<Self>> From<(StatusCode, T)> for Response {
     }
 }
 
-/// Sets the status and these fields, which replace those of the response with the same names; a
-/// name may be there more than once.
+/// Sets the status and these fields, which replace fields of the response with the same names. A
+/// name may occur more than once.
 impl<F, N, V, T> From<(StatusCode, F, T)> for Response
 where
     F: IntoIterator<Item = (N, V)>,

@@ -1,4 +1,4 @@
-//! Responses of the application to the errors of the server.
+//! Error responses created by the application.
 
 use std::fmt;
 use std::task::Waker;
@@ -14,7 +14,7 @@ use crate::exchange::Exchange;
 use crate::observe::report::report;
 use crate::observe::{Metrics, guard};
 
-/// The application's function; `None` is the default response.
+/// The application's function. If it returns `None`, the default response is sent.
 pub(crate) type OnError = Box<dyn Fn(&ServerError, Option<&RequestHead>) -> Option<Response> + Send + Sync>;
 
 /// The settings of a server for its responses.
@@ -31,16 +31,16 @@ impl fmt::Debug for ResponsePolicy {
     }
 }
 
-/// The fields and the body of the application for a response whose status and framing are the
-/// server's.
+/// The fields and the body that the application sets for a response whose status and framing the
+/// server sets.
 pub(crate) struct ErrorPage {
     fields: FieldLines,
     body: Bytes,
 }
 
 impl ErrorPage {
-    /// Calls the application's function, which no lock may be held for. Returns `None` for the
-    /// default response: if the function returns that, panics, or returns what cannot be sent.
+    /// Calls the application's function; no lock may be held. Returns `None`, for the default
+    /// response, if the function returns that, panics, or returns a response that cannot be used.
     pub(crate) fn of(
         on_error: &OnError,
         error: &ServerError,
@@ -67,8 +67,8 @@ impl ErrorPage {
         }
     }
 
-    /// Replaces the fields in the head of a default response; returns the body. What the server
-    /// says of the error, such as `Allow` and `Content-Range`, stays unless the page says it too.
+    /// Replaces the fields in the head of a default response; returns the body. Fields that belong
+    /// to the error, such as `Allow` and `Content-Range`, are kept unless the page sets them.
     pub(crate) fn apply(self, head: &mut ResponseHead) -> Bytes {
         head.fields.remove("Content-Type");
         for (name, _) in &self.fields {
@@ -80,7 +80,7 @@ impl ErrorPage {
 }
 
 /// Replaces the response to a refused peer by that of the application, if there is one. Returns
-/// whether the connection's task would have been woken.
+/// true if the connection's task must run again.
 #[cold]
 pub(crate) fn replace_refusal(
     on_error: &OnError,
@@ -91,7 +91,7 @@ pub(crate) fn replace_refusal(
 ) -> bool {
     let error = ServerError::from(refusal);
     let Some(page) = ErrorPage::of(on_error, &error, refusal.request(), metrics) else { return false };
-    // The last handle of the body is dropped without the lock.
+    // A clone, so that the last handle of the body is dropped without the lock.
     let body = page.body.clone();
     let (replaced, own_woken) = exchange.with_own(own, |shared| shared.core.replace_refusal(&page.fields, body));
     if let Err(misuse) = replaced {

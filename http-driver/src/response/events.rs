@@ -15,8 +15,8 @@ use crate::request::Request;
 
 /// A server-sent event, an item of [`Response::events`].
 ///
-/// The text may have several lines, which CR, LF or CRLF end; clients receive them with LF between
-/// them.
+/// The text may have several lines, which end with CR, LF or CRLF; clients receive them separated
+/// by LF.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,7 +36,7 @@ pub struct Event {
     comment: Option<String>,
 }
 
-/// The error of an event that would not arrive as it was given.
+/// The error of an event that clients would not receive as it was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventError {
@@ -58,8 +58,8 @@ impl fmt::Display for EventError {
 impl std::error::Error for EventError {}
 
 impl Event {
-    /// Creates an event with this text. An event without any, from [`Event::default`], is not
-    /// dispatched by clients, which only note its id and retry time.
+    /// Creates an event with this text. Clients do not dispatch an event without text, from
+    /// [`Event::default`]; they only store its id and retry time.
     #[must_use]
     pub fn new(data: impl Into<String>) -> Self {
         Self { data: Some(data.into()), ..Self::default() }
@@ -74,8 +74,8 @@ impl Event {
         serde_json::to_string(value).map(Self::new)
     }
 
-    /// Sets the id, which a client that reconnects sends back ([`Request::last_event_id`]). An empty
-    /// one makes it forget the last id.
+    /// Sets the id, which a client that reconnects sends back ([`Request::last_event_id`]). An
+    /// empty id makes the client forget the last one.
     ///
     /// # Errors
     /// Returns [`EventError::Id`] for an id with CR, LF or NUL.
@@ -139,7 +139,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// Writes a line for each line of the text, as the parser of an event stream ends them.
+/// Writes one field line for each line of the text; lines end as in the parser of an event stream.
 fn write_lines(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
     let mut rest = text;
     while let Some((line, behind)) = rest.find(['\r', '\n']).map(|at| rest.split_at(at)) {
@@ -188,7 +188,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Creates them from a stream of [`Event`], or of `Result<Event, E>`.
+    /// Creates a stream of server-sent events from a stream of [`Event`], or of `Result<Event, E>`.
     #[must_use]
     pub fn new<S>(stream: S) -> Self
     where
@@ -197,15 +197,15 @@ impl Events {
         Self { stream: Box::pin(Encoded { stream: Box::pin(stream) }), heartbeat: Heartbeat::default() }
     }
 
-    /// Sets after which time without an event a comment is sent, so that proxies keep the connection
-    /// open and a client that has left is noticed. Default: 15 s.
+    /// Sets the time without an event after which a comment is sent, so that proxies keep the
+    /// connection open and a client that has disconnected is noticed. Default: 15 s.
     #[must_use]
     pub fn heartbeat(mut self, interval: Duration) -> Self {
         self.heartbeat = Heartbeat::every(interval);
         self
     }
 
-    /// Sends no comments. A client that has left is noticed with the next event.
+    /// Sends no comments. A client that has disconnected is noticed with the next event.
     #[must_use]
     pub fn without_heartbeat(mut self) -> Self {
         self.heartbeat = Heartbeat::never();
@@ -223,7 +223,7 @@ impl From<Events> for Response {
     fn from(events: Events) -> Self {
         let head = ResponseHead::with_fields(http::StatusCode::OK, FieldLines::new());
         let response = Self { head, content: Content::Events(events.stream, events.heartbeat), misuse: None };
-        // nginx holds a response back unless this says otherwise.
+        // nginx buffers a response unless `X-Accel-Buffering` is `no`.
         let fields =
             [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")];
         fields.into_iter().fold(response, |response, (name, value)| response.with_header(name, value))
@@ -231,21 +231,22 @@ impl From<Events> for Response {
 }
 
 impl Response {
-    /// Creates a 200 that sends these events as they come (`text/event-stream`), for the browser's
-    /// `EventSource`. The items are [`Event`] or `Result<Event, E>`. It is not cached, and nginx does
-    /// not buffer it (`X-Accel-Buffering`).
+    /// Creates a 200 that sends each event as soon as the stream returns it (`text/event-stream`),
+    /// for the browser's `EventSource`. The items are [`Event`] or `Result<Event, E>`. It is not
+    /// cached, and nginx does not buffer it (`X-Accel-Buffering`).
     ///
-    /// A comment is sent after 15 seconds without an event; [`Events`] has another interval or none.
-    /// The stream is dropped when the client has left, which is noticed at the latest when the comment
-    /// is sent. It also ends when the server begins to shut down: events that are ready then are sent,
-    /// and the client reconnects with the id of the last one ([`Request::last_event_id`]), to another
-    /// server if this one has stopped. An error drops the connection, and the client reconnects, too.
+    /// A comment is sent after 15 seconds without an event; [`Events`] has another interval or
+    /// none. The stream is dropped when the client has disconnected, which is noticed at the latest
+    /// when the comment is sent. It also ends when the server begins to shut down: events that are
+    /// ready then are sent, and the client reconnects with the id of the last one
+    /// ([`Request::last_event_id`]), to another server if this one has stopped. An error drops the
+    /// connection, and the client reconnects, too.
     ///
     /// ```
     /// use futures_util::stream;
     /// use httpants_driver::{Event, EventError, Request, Response};
     ///
-    /// /// Continues behind the last line that the client received.
+    /// /// Continues after the last line that the client received.
     /// async fn lines(request: Request) -> Response {
     ///     let last = request.last_event_id().and_then(|id| id.parse::<usize>().ok());
     ///     let lines = ["one", "two", "three"].into_iter().enumerate().skip(last.map_or(0, |last| last + 1));
@@ -264,8 +265,8 @@ impl Response {
 
 impl Request {
     /// Returns the id of the last event that a client received before it reconnected
-    /// (`Last-Event-ID`), so that [`Response::events`] can continue behind it. `None` if there is none,
-    /// and for one that is not UTF-8, which [`Event::with_id`] never sent.
+    /// (`Last-Event-ID`), so that [`Response::events`] can continue after it. Returns `None` if
+    /// there is none, or if it is not UTF-8, because [`Event::with_id`] sends only UTF-8.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
         self.headers().get("last-event-id").and_then(|id| std::str::from_utf8(id).ok())

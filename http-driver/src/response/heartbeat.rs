@@ -10,7 +10,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// A comment, which clients ignore.
 const COMMENT: &[u8] = b":\n\n";
 
-/// When a comment is sent in place of an event.
+/// The schedule of the comments that are sent while there is no event.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     interval: Option<Duration>,
@@ -26,7 +26,7 @@ impl Default for Heartbeat {
 
 impl Heartbeat {
     pub(super) fn every(interval: Duration) -> Self {
-        // A comment that is always due would be sent without end.
+        // At least 1 ms, because with 0 comments would be sent continuously.
         Self { interval: Some(interval.max(Duration::from_millis(1))), due: None }
     }
 
@@ -38,12 +38,12 @@ impl Heartbeat {
         self.due
     }
 
-    /// Records that something is sent, or that nothing can be sent now.
+    /// Restarts the interval, because something is sent or nothing can be sent now.
     pub(super) fn rest(&mut self) {
         self.due = None;
     }
 
-    /// Returns the comment once its time has come, for a stream that waits for its next event.
+    /// Returns the comment if it is due, for a stream that waits for its next event.
     pub(super) fn comment(&mut self, now: Duration) -> Option<Bytes> {
         let due = *self.due.get_or_insert(now.saturating_add(self.interval?));
         let is_due = due <= now;

@@ -3,8 +3,8 @@
 use percent_encoding::percent_encode_byte;
 
 /// Percent-encodes everything that is not allowed in a URI reference (RFC 3986 section 2), except
-/// existing percent-encodings. The result contains no line ends, control characters or backslashes,
-/// which browsers treat as slashes.
+/// existing percent-encodings. The result contains no line ends, no control characters, and no
+/// backslashes, which browsers treat as slashes.
 pub(super) fn encode(location: &str) -> String {
     let mut encoded = String::with_capacity(location.len());
     let mut rest = location.as_bytes();

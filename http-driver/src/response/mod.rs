@@ -74,7 +74,7 @@ pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<
 pub struct Response {
     pub(crate) head: ResponseHead,
     pub(crate) content: Content,
-    /// The first invalid setting. The response becomes a 500, and the misuse is logged.
+    /// The first invalid setting. The server sends a 500 instead, and logs the misuse.
     pub(crate) misuse: Option<Misuse>,
 }
 
@@ -95,13 +95,13 @@ pub(crate) enum Content {
     Upgrade(UpgradeHandler),
     /// The server's text for an error, for which the application may have a page.
     Error(Box<ErrorText>),
-    /// The application failed and has no response.
+    /// The application failed without a response.
     #[cfg_attr(
         not(any(feature = "tower", feature = "json")),
         expect(dead_code, reason = "only services and JSON fail without a response")
     )]
     Failed(BoxError),
-    /// A responder has sent the response, or was expected to.
+    /// The response was sent by a responder, or should have been.
     Sent,
 }
 
@@ -208,7 +208,7 @@ impl Response {
 
     /// Creates a 302 to another location (RFC 9110 section 15.4.3). Characters that are not allowed
     /// in a URI are percent-encoded as UTF-8; existing encodings such as `%41` are kept. If the
-    /// location comes from the client, check where it leads: `//example.com` is another server.
+    /// location comes from the client, check its host: `//example.com` is another server.
     /// [`with_status(308)`](Self::with_status) makes it permanent and keeps the method.
     ///
     /// ```
@@ -262,7 +262,7 @@ impl Response {
     /// Sets the status, by a number or a [`StatusCode`].
     #[must_use]
     pub fn with_status(mut self, code: impl Into<u16> + TryInto<StatusCode>) -> Self {
-        // `Into<u16>` alone would not tell the compiler which type a literal has.
+        // With `Into<u16>` alone, the type of an integer literal would be ambiguous.
         let code = code.into();
         match StatusCode::from_u16(code) {
             Ok(status) => self.head.status = status,
@@ -291,7 +291,7 @@ impl Response {
         self
     }
 
-    /// Returns the field lines, to add, replace and remove some.
+    /// Returns the field lines for changes.
     pub fn fields_mut(&mut self) -> &mut FieldLines {
         &mut self.head.fields
     }
@@ -327,7 +327,7 @@ impl Response {
         Some(if unread { response.with_header("Connection", "close") } else { response })
     }
 
-    /// Returns the response to a request whose body has another coding than these.
+    /// Returns the response to a request whose body has a coding that is not in this list.
     pub(crate) fn unsupported_coding(supported: &str) -> Self {
         let text = format!("unsupported Content-Encoding: expected one of {supported} (RFC 9110 15.5.16)\n");
         Self::of_error(ServerError::new(ServerErrorKind::ContentEncoding), text)

@@ -13,7 +13,7 @@ use crate::exchange::{Exchange, Shared};
 use crate::observe::report::report;
 use crate::observe::{Count, Metrics};
 
-/// The connection of a request, with what a response needs of its server.
+/// The connection of a request, with the server's settings that a response needs.
 pub(crate) struct Outlet<'a> {
     pub(crate) exchange: &'a mut Exchange,
     pub(crate) request: RequestId,
@@ -21,13 +21,13 @@ pub(crate) struct Outlet<'a> {
     pub(crate) open_files: &'a mut OpenFiles,
     pub(crate) policy: &'a ResponsePolicy,
     pub(crate) metrics: &'a Metrics,
-    /// The server has begun to shut down.
+    /// True if the server has begun to shut down.
     pub(crate) is_draining: bool,
     /// The time when the application last ran.
     pub(crate) now: Now,
     /// The waker of the connection's task.
     pub(crate) own: &'a Waker,
-    /// The request must be polled again, because what it waited for is ready.
+    /// Set to true if the request must be polled again, because what it waited for is ready.
     pub(crate) ready: &'a mut bool,
 }
 
@@ -57,8 +57,8 @@ impl Outlet<'_> {
     pub(super) fn report(&mut self, misuse: &Misuse) {
         let request = self.request;
         let responded = self.with(|shared| shared.has_responded(request));
-        // An ended connection is not an error of the application; a second response is, and so is
-        // one that ended too early, which ends the connection.
+        // An ended connection is not an error of the application. A second response is, and so is a
+        // response that ended too early, although it ends the connection.
         let is_short = matches!(misuse, Misuse::TooLittleContent { .. });
         let has_ended = *misuse == Misuse::Closed || self.state() == ResponseState::Closed;
         if !responded && !is_short && has_ended {
@@ -77,8 +77,9 @@ impl Outlet<'_> {
         })
     }
 
-    /// Refuses CONNECT with 501, because the handler returned 2xx without opening a tunnel, which a
-    /// 2xx would promise. Scanners send CONNECT, so this must not fill the log.
+    /// Refuses CONNECT with 501, because the handler returned 2xx without opening a tunnel, and a
+    /// 2xx means that the tunnel is open. Scanners send CONNECT, so this must not be able to fill
+    /// the log.
     #[cold]
     pub(super) fn refuse_tunnel(&mut self) {
         self.metrics.one(Count::TunnelRefused);
@@ -92,7 +93,8 @@ impl Outlet<'_> {
     }
 
     /// Handles a failed handler: sends 500 if nothing was sent, otherwise drops the connection, so
-    /// that a broken response does not look complete. A refusal by the core stays.
+    /// that a broken response does not look complete. If the core has refused the request, its
+    /// response is kept.
     #[cold]
     pub(crate) fn fail(&mut self, kind: ServerErrorKind) {
         self.respond_error(kind, "Internal Server Error\n");
@@ -103,7 +105,7 @@ impl Outlet<'_> {
         let mut head = ResponseHead::with_fields(error.status(), FieldLines::text_plain());
         let body = self.error_page(&error, &mut head).unwrap_or(Bytes::from_static(text.as_bytes()));
         let request = self.request;
-        // The last handle of the body is dropped without the lock.
+        // A clone, so that the last handle of the body is dropped without the lock.
         let kept = body.clone();
         self.with(|shared| {
             if shared.core.response_state(request) == ResponseState::Expected

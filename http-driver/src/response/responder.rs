@@ -35,11 +35,11 @@ use crate::runtime::yield_now;
 pub struct Responder {
     exchange: Exchange,
     request: RequestId,
-    /// Pieces sent without waiting since other tasks last got a turn.
+    /// Number of pieces sent without waiting since other tasks last got a turn.
     sent: usize,
 }
 
-/// Pieces that a handler may send before other tasks get a turn.
+/// Number of pieces that a handler may send before other tasks get a turn.
 const PIECES: usize = 32;
 
 impl Request {
@@ -61,11 +61,11 @@ impl Responder {
         self.write(|writer| writer.send_status(status))
     }
 
-    /// Sends an interim response before the head, such as 103 Early Hints with `Link` fields, so that
-    /// the client can load what the page needs while the handler still works on it. Waits until there
-    /// is room for more. Returns false if the client speaks HTTP/1.0, which has no interim responses:
-    /// nothing is sent then. Any response may follow, also one that the handler returns without this
-    /// responder.
+    /// Sends an interim response before the head, such as 103 Early Hints with `Link` fields, so
+    /// that the client can load what the page needs while the handler still works on it. Waits
+    /// until there is room in the send buffer. Returns false if the client speaks HTTP/1.0, which
+    /// has no interim responses; nothing is sent then. Any response may follow, also one that the
+    /// handler returns without this responder.
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response};
@@ -78,9 +78,10 @@ impl Responder {
     /// # let _ = page;
     /// ```
     ///
-    /// Some clients of HTTP/1.1 take any interim response but 100 for the final one, such as Python's
-    /// `http.client` and what uses it (requests, urllib3). Send others only to clients known to skip
-    /// them (RFC 8297 section 3): Chromium, curl, Node.js, httpx and aiohttp do.
+    /// Some HTTP/1.1 clients treat any interim response except 100 as the final one, such as
+    /// Python's `http.client` and libraries based on it (requests, urllib3). Send interim responses
+    /// only to clients known to skip them (RFC 8297 section 3), such as Chromium, curl, Node.js,
+    /// httpx and aiohttp.
     ///
     /// # Errors
     /// Returns the errors of [`httpants_core::Connection::send_interim`], and errors for invalid
@@ -142,7 +143,7 @@ impl Responder {
     /// ended.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
         let data = data.into();
-        // The last handle of the data is dropped without the lock.
+        // A clone, so that the last handle of the data is dropped without the lock.
         let kept = data.clone();
         let sent = self.write(|writer| writer.send(data));
         drop(kept);
@@ -151,8 +152,8 @@ impl Responder {
         self.wait_for_room().await
     }
 
-    /// Lets other tasks have their turn now and then. Called also if nothing can be sent: a loop that
-    /// ignores that must not occupy a thread.
+    /// Yields to other tasks after every [`PIECES`] calls. Called also if nothing can
+    /// be sent: a loop that ignores errors must not occupy a thread.
     async fn take_turn(&mut self) {
         self.sent += 1;
         if self.sent >= PIECES {

@@ -1,4 +1,4 @@
-//! Errors that the server responds to by itself.
+//! Errors to which the server itself responds.
 
 use std::fmt;
 
@@ -12,11 +12,10 @@ use crate::exchange::BodyError;
 #[cfg(feature = "websocket")]
 use crate::request::WebSocketError;
 
-/// An error that the server responds to by itself, for
-/// [`Server::on_error`](crate::Server::on_error).
+/// An error to which the server itself responds, for [`Server::on_error`](crate::Server::on_error).
 ///
-/// Its text is that of the default response, if that has one. It contains nothing that the client
-/// sent, and nothing of the application, so it can be sent and logged as it is.
+/// Its text (`Display`) is that of the default response, if that has one. It contains no input of
+/// the client and no data of the application, so it can be sent and logged unchanged.
 #[derive(Clone, Debug)]
 pub struct ServerError {
     status: StatusCode,
@@ -50,10 +49,9 @@ pub enum ServerErrorKind {
     /// The body is not an acceptable form, before the handler or as an error that it returned: 400,
     /// 413, 415.
     Form(ParseFormError),
-    /// The body cannot be read as the handler asked for it, whose error it returned: 400, 413, 415,
-    /// 500.
+    /// The handler returned the error of reading the body: 400, 413, 415, 500.
     Body(BodyError),
-    /// The request is not a WebSocket handshake, or its page may not open one: 400, 403, 405, 426.
+    /// The request is not a WebSocket handshake, or its Origin is not allowed: 400, 403, 405, 426.
     #[cfg(feature = "websocket")]
     WebSocket(WebSocketError),
     /// The body has a `Content-Encoding` that the server does not decode
@@ -62,18 +60,18 @@ pub enum ServerErrorKind {
     /// The body could not be stored in a temporary file: 500, or 507 if the disk is full or the files of
     /// forms take up a quarter of the process's descriptors.
     Storage,
-    /// A file is not there, may not be read or could not be read ([`NamedFile`](crate::NamedFile)):
-    /// 404, 403, 500.
+    /// A file does not exist, may not be read or could not be read
+    /// ([`NamedFile`](crate::NamedFile)): 404, 403, 500.
     #[cfg(feature = "files")]
     File(FileError),
-    /// A file is there, but the request cannot have it: 405 for another method than GET and HEAD,
-    /// 412, 416.
+    /// A file exists, but the request cannot be fulfilled: 405 for another method than GET and
+    /// HEAD, 412, 416.
     #[cfg(feature = "files")]
     FileRequest,
 }
 
 impl ServerError {
-    /// Creates the error of this kind, if that alone tells the status.
+    /// Creates the error of a kind that determines the status.
     pub(crate) fn new(kind: ServerErrorKind) -> Self {
         let status = match &kind {
             ServerErrorKind::Protocol(error) => error.status(),
@@ -97,7 +95,7 @@ impl ServerError {
         Self { status, kind, refusal: None }
     }
 
-    /// Returns the status, which is that of the response whatever its body is.
+    /// Returns the status of the response, also of one created by the application.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
@@ -110,7 +108,8 @@ impl ServerError {
     }
 
     /// Returns what was read of a request that was refused by the protocol. If its head was not
-    /// accepted, this is all that is known of it, as raw bytes of the client: escape them.
+    /// accepted, nothing else is known about the request. The refusal contains raw bytes of the
+    /// client: escape them.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_ref()

@@ -18,21 +18,21 @@ use crate::observe::report::report;
 use crate::observe::{Panicked, guard};
 use crate::request::FormError;
 
-/// Polls of a stream before its bytes are written.
+/// Maximum number of polls of a stream before its bytes are written.
 const PIECES: usize = 32;
-/// Slices of pieces that are compressed before other tasks get a turn.
+/// Maximum number of slices of pieces that are compressed before other tasks get a turn.
 const CODED: usize = 8;
 
 /// A response whose body is still being produced.
 pub(crate) struct StreamTask {
-    /// The head, until it is sent.
+    /// The head; `None` after it was sent.
     head: Option<ResponseHead>,
     stream: ContentStream,
-    /// For server-sent events.
+    /// The schedule of comments, for server-sent events.
     heartbeat: Option<Heartbeat>,
-    /// How often they were polled since the server began to shut down.
+    /// Number of polls of server-sent events since the server began to shut down.
     last_polls: usize,
-    /// Compresses the pieces.
+    /// The encoder, if the pieces are compressed.
     coder: Option<Coder>,
 }
 
@@ -48,15 +48,15 @@ type PolledPiece = Poll<Option<Result<Piece, BoxError>>>;
 /// The result of polling a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It waits for the stream or for room to send.
+    /// The task waits for the stream or for room to send.
     Waiting,
-    /// It continues after its bytes were written.
+    /// The task continues after the queued bytes were written.
     Yielded,
     Done,
 }
 
 impl Outlet<'_> {
-    /// Gives the response of a handler to the core.
+    /// Passes the response of a handler to the core.
     pub(crate) fn respond(&mut self, response: Response) -> Rest {
         let request = self.request;
         let Response { mut head, mut content, misuse } = response;
@@ -73,7 +73,7 @@ impl Outlet<'_> {
         };
         let result = match content {
             Content::Whole(content) => {
-                // The last handle of the content is dropped without the lock.
+                // A clone, so that the last handle of the content is dropped without the lock.
                 let kept = content.clone();
                 let given = self.with(|shared| shared.core.respond_with(request, &head, content));
                 drop(kept);
@@ -109,11 +109,12 @@ impl Outlet<'_> {
         })
     }
 
-    /// Compresses a response if the server does and the client accepts it; returns the coder of a body
-    /// that is still produced.
+    /// Compresses a response if the server is configured for it and the client accepts it; returns
+    /// the encoder of a body that is still being produced.
     ///
     /// # Errors
-    /// Returns an error, which was logged, if the application's choice or its fields are at fault.
+    /// Returns an error, which was logged, if the application's filter panics or its fields are
+    /// invalid.
     fn compress(&mut self, head: &mut ResponseHead, content: &mut Content) -> Result<Option<Coder>, ServerErrorKind> {
         let Some(compression) = &self.policy.compression else { return Ok(None) };
         let id = self.request;
@@ -133,8 +134,8 @@ impl Outlet<'_> {
     fn refuse(&mut self, misuse: Misuse, content: Content) -> Rest {
         let _ = guard(self.metrics, "drop of a response body", || drop(content));
         if misuse == Misuse::NoBody && self.state() == ResponseState::Begun {
-            // As in Go: the handler ended because its body was refused, and the response consists
-            // of the head alone.
+            // As in Go's net/http: the handler ended because the request's body was refused, and
+            // the response consists only of the head.
             let request = self.request;
             let _ = self.with(|shared| shared.core.finish(request));
             return Rest::Nothing;
@@ -143,8 +144,8 @@ impl Outlet<'_> {
         Rest::Nothing
     }
 
-    /// Handles a response that cannot be sent. A 2xx to CONNECT means that the handler has no
-    /// tunnel to open.
+    /// Handles a response that cannot be sent. For a 2xx to CONNECT the reason is that the handler
+    /// opens no tunnel.
     #[cold]
     fn fail_with(&mut self, misuse: &Misuse) {
         if *misuse == Misuse::Upgrade && self.is_tunnel_expected() {
@@ -203,7 +204,7 @@ impl StreamTask {
         Self { head: None, stream, heartbeat, last_polls: 0, coder }
     }
 
-    /// Passes pieces on while there are some and there is room.
+    /// Passes pieces to the core while the stream has some and there is room.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) -> Progress {
         let mut coded = 0;
         for _ in 0..PIECES {
@@ -239,7 +240,7 @@ impl StreamTask {
     }
 
     fn poll_stream(&mut self, context: &mut Context<'_>, outlet: &Outlet<'_>) -> Result<PolledPiece, Panicked> {
-        // Events that are always ready end with the server, too.
+        // A stream of events that is always ready must also end at shutdown.
         if self.heartbeat.is_some() && outlet.is_draining {
             if self.last_polls == PIECES {
                 return Ok(Poll::Ready(None));
@@ -252,7 +253,7 @@ impl StreamTask {
         Ok(self.beat(outlet, polled))
     }
 
-    /// Passes a piece on, or leaves it to the coder.
+    /// Passes a piece to the core or to the encoder.
     fn code(&mut self, outlet: &mut Outlet<'_>, polled: PolledPiece) -> Result<Option<Progress>, BoxError> {
         match (&mut self.coder, polled) {
             (Some(coder), Poll::Ready(Some(Ok(Piece::Data(data))))) => {
@@ -270,12 +271,13 @@ impl StreamTask {
         }
     }
 
-    /// Returns when this is to be polled even if nothing has happened.
+    /// Returns the time at which the task must be polled even if nothing has happened.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.heartbeat.as_ref().and_then(Heartbeat::due)
     }
 
-    /// Puts a comment in the place of an event if it is time, and the end if the server shuts down.
+    /// Returns the polled item; in place of a pending one a comment if that is due, or the end if
+    /// the server shuts down.
     fn beat(&mut self, outlet: &Outlet<'_>, polled: PolledPiece) -> PolledPiece {
         let Some(heartbeat) = &mut self.heartbeat else { return polled };
         let comment = match polled {
@@ -296,11 +298,11 @@ impl StreamTask {
 
     fn has_room(&self, outlet: &mut Outlet<'_>) -> bool {
         let request = outlet.request;
-        // Without a connection the stream continues, to learn of it with its next piece.
+        // If the connection has ended, the stream continues until its next piece fails.
         !matches!(outlet.with(|shared| shared.core.poll_send_room(request)), Ok(0))
     }
 
-    /// Sends a piece of the body, after the head if that was not sent yet, and `before` ahead of it.
+    /// Sends the head if it was not sent yet, then `before`, then a piece of the body.
     fn pass_on(
         &mut self,
         outlet: &mut Outlet<'_>,
@@ -313,7 +315,7 @@ impl StreamTask {
         };
         let request = outlet.request;
         let head = self.head.take();
-        // The last handle of the data is dropped without the lock.
+        // A clone, so that the last handle of the data is dropped without the lock.
         let kept = if let Some(Some(Piece::Data(data))) = &piece { Some(data.clone()) } else { None };
         let progress = outlet.with(|shared| {
             if let Some(head) = &head {
@@ -341,9 +343,9 @@ impl StreamTask {
 }
 
 /// Logs an ERROR only for failures of the application, so that no peer can fill the log.
-#[expect(clippy::needless_pass_by_value, reason = "it is dropped where a panic is caught")]
+#[expect(clippy::needless_pass_by_value, reason = "the caller catches panics of its drop")]
 fn report_break(state: ResponseState, error: BoxError) {
-    // A response that ends too early ends the connection, but not because of the peer.
+    // A response that is too short also ends the connection, but this is not the fault of the peer.
     let is_short = matches!(error.downcast_ref(), Some(Misuse::TooLittleContent { .. }));
     let is_peers = state.is_over() && !is_short || is_peers_fault(&*error);
     let text = error.to_string();
@@ -355,7 +357,7 @@ fn report_break(state: ResponseState, error: BoxError) {
     }
 }
 
-/// Returns whether the error comes from a body that the peer sent or failed to send.
+/// Returns whether the error is that of a request body that was invalid or incomplete.
 fn is_peers_fault(mut error: &(dyn Error + 'static)) -> bool {
     loop {
         let body = match error.downcast_ref() {

@@ -17,22 +17,23 @@ use crate::runtime::{SendHint, Transport};
 /// The raw stream after an upgrade or CONNECT, beginning with bytes that the peer sent after its
 /// request. Dropping it closes the connection.
 ///
-/// Over TLS it is the decrypted stream; written bytes may wait for `poll_flush`, and an end without
-/// `close_notify`, which may be forged, is an [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+/// Over TLS it is the decrypted stream; written bytes may wait for `poll_flush`, and an end of the
+/// stream without `close_notify`, which may be forged, is an
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) error.
 ///
 /// It implements the `futures-io` traits on every runtime, as async-tungstenite requires.
 /// `tokio_util::compat::FuturesAsyncReadCompatExt::compat` converts it to tokio's traits, for
-/// tokio-tungstenite and others. [`Request::websocket`](crate::Request) does all of it for WebSockets,
-/// with the feature `websocket`.
+/// tokio-tungstenite and others. [`Request::websocket`](crate::Request) does all of this for
+/// WebSockets, with the feature `websocket`.
 ///
-/// The server cannot end another protocol in order when it shuts down: wait for
-/// [`draining`](Self::draining) beside the stream, and end it by its own means (a WebSocket by a
-/// Close frame with 1001). After [`Server::upgrade_grace`](crate::Server::upgrade_grace) it is
-/// dropped.
+/// When the server shuts down, it cannot close another protocol gracefully: wait for
+/// [`draining`](Self::draining) concurrently with the stream, and end the protocol in its own way
+/// (a WebSocket with a Close frame with 1001). After
+/// [`Server::upgrade_grace`](crate::Server::upgrade_grace) it is dropped.
 pub struct Upgraded {
     leftover: Bytes,
     drain: Drain,
-    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "only WebSockets limit themselves"))]
+    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "only WebSockets set limits"))]
     limit: TimeLimit,
     transport: Box<dyn Transport + Send>,
 }
@@ -54,8 +55,7 @@ impl Upgraded {
     }
 }
 
-/// The time that an upgraded protocol has left, and its alarm, set by itself while its future is
-/// polled.
+/// The time limit and the alarm of an upgraded protocol, which it sets while its future is polled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TimeLimit(Arc<Times>);
 
@@ -75,19 +75,19 @@ impl TimeLimit {
     const UNCHANGED: u64 = 0;
     const UNLIMITED: u64 = u64::MAX;
 
-    /// Ends the protocol after this span, unless it ends before.
+    /// Sets the time limit: the protocol is dropped after this time.
     #[cfg(feature = "websocket")]
     pub(crate) fn set(&self, span: Duration) {
         self.0.limit.store(millis(span), Ordering::Relaxed);
     }
 
-    /// Takes the limit back.
+    /// Removes the time limit.
     #[cfg(feature = "websocket")]
     pub(crate) fn clear(&self) {
         self.0.limit.store(Self::UNLIMITED, Ordering::Relaxed);
     }
 
-    /// Returns what was set since the last call: a span, or that there is no limit.
+    /// Returns the change of the limit since the last call: `Some(None)` if it was removed.
     pub(crate) fn take(&self) -> Option<Option<Duration>> {
         match self.0.limit.swap(Self::UNCHANGED, Ordering::Relaxed) {
             Self::UNCHANGED => None,
@@ -96,13 +96,13 @@ impl TimeLimit {
         }
     }
 
-    /// Has the protocol polled after this span, in place of the alarm before.
+    /// Sets the alarm, at which the protocol is polled; replaces the previous alarm.
     #[cfg(feature = "websocket")]
     pub(crate) fn set_alarm(&self, span: Duration) {
         self.0.alarm.store(millis(span), Ordering::Relaxed);
     }
 
-    /// Returns whether the time of the alarm has come, once.
+    /// Returns true once after the time of the alarm.
     #[cfg(feature = "websocket")]
     pub(crate) fn has_rung(&self) -> bool {
         self.0.has_rung.swap(false, Ordering::Relaxed)
@@ -114,7 +114,7 @@ impl TimeLimit {
         (millis != Self::UNCHANGED).then(|| Duration::from_millis(millis))
     }
 
-    /// Notes that the time of the alarm has come.
+    /// Records that the time of the alarm has come.
     pub(crate) fn ring(&self) {
         self.0.has_rung.store(true, Ordering::Relaxed);
     }
@@ -133,7 +133,7 @@ impl AsyncRead for Upgraded {
             self.leftover.copy_to_slice(front);
         }
         if self.leftover.is_empty() {
-            // It would keep the receive buffer, of which it was a slice.
+            // An empty slice would keep the receive buffer alive.
             self.leftover = Bytes::new();
         }
         Poll::Ready(Ok(count))

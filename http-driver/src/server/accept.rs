@@ -41,15 +41,15 @@ pin_project! {
         // The end of a pause or of the grace period.
         #[pin]
         sleep: Option<R::Sleep>,
-        // The number of delayed shutdowns seen, the end of the delay, and its timer.
+        // The number of delayed shutdowns handled, the end of the delay, and its timer.
         delayed: usize,
         delay_end: Option<Duration>,
         #[pin]
         delay: Option<R::Sleep>,
-        // The number of shutdown requests seen, and the end of the grace period.
+        // The number of shutdown requests handled, and the end of the grace period.
         shutdowns: usize,
         grace_end: Option<Duration>,
-        // The lack of descriptors or memory was logged.
+        // True if the lack of descriptors or memory was logged.
         exhausted: bool,
     }
 }
@@ -86,7 +86,7 @@ impl<R: Runtime, H> Accepting<R, H> {
         self
     }
 
-    /// Limits the grace period to the one that ends first.
+    /// Starts the grace period after a shutdown request. A later request can only shorten it.
     fn limit_grace(self: Pin<&mut Self>) {
         let mut this = self.project();
         let (shutdowns, grace) = this.handle.registry.shutdowns();
@@ -100,7 +100,7 @@ impl<R: Runtime, H> Accepting<R, H> {
         }
     }
 
-    /// Lets a delayed shutdown begin when its delay is over.
+    /// Starts a delayed shutdown when its delay is over.
     fn end_delay(self: Pin<&mut Self>, context: &mut Context<'_>) {
         let mut this = self.project();
         let delayed = this.handle.registry.delayed();
@@ -143,11 +143,12 @@ impl<R: Runtime, H> Accepting<R, H> {
             let places = this.limits.places();
             for (listener, tls) in this.listeners.iter_mut() {
                 let Some(place) = this.handle.registry.reserve(places, context) else {
-                    // A released place wakes this task.
+                    // This task is woken when a place is released.
                     if this.handle.registry.has_become_full(places) {
                         this.handle.metrics.one(Count::AcceptPause);
                     }
-                    // After the check, so that a connection that begins to linger now sees it.
+                    // After the check, so that a connection that begins to linger from now on sees
+                    // that the server is full.
                     this.handle.registry.evict_if_full();
                     return;
                 };
@@ -174,7 +175,7 @@ impl<R: Runtime, H> Accepting<R, H> {
                 }
                 self.handle.registry.evict();
                 self.as_mut().sleep(EXHAUSTED);
-                // Registers for the end of the pause.
+                // Registers the waker for the end of the pause.
                 let _ = self.as_mut().is_asleep(context);
                 return;
             }

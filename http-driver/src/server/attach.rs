@@ -1,4 +1,4 @@
-//! A server over a listener that it does not bind.
+//! A server on a listener that it does not bind.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::runtime::{Runtime, Spawn};
 impl<R: Runtime, H: 'static> Server<R, H> {
     /// Returns a future that serves the connections of this listener, and a handle to stop it.
     ///
-    /// Use it where connections do not come from sockets that the server binds: in memory, from
-    /// a simulator, or over a transport of another kind. Addresses and sockets that the server
-    /// was to listen on are not used, and the first TLS configuration is used for all
-    /// connections. The future ends after [`Handle::shutdown`] or [`Handle::close`]. If the
-    /// server cannot start, because no cookie keys can be generated or a limit is 0 that must not
-    /// be, it reports that as an event of `tracing` and ends.
+    /// Use it if connections do not come from sockets that the server binds: in memory, from a
+    /// simulator, or over another kind of transport. The configured addresses and sockets are not
+    /// used, and the first TLS configuration is used for all connections. The future ends after
+    /// [`Handle::shutdown`] or [`Handle::close`]. If the server cannot start, because no cookie
+    /// keys can be generated or a limit is 0 that must not be 0, the future logs that as an event
+    /// of `tracing` and ends.
     ///
     /// ```
     /// use httpants_driver::{Request, Server};
@@ -54,7 +54,7 @@ impl<R: Runtime, H: 'static> Server<R, H> {
 
 impl<R: Runtime, H> Server<R, H> {
     /// Moves the handler and its settings to another runtime, such as one of a test. The addresses,
-    /// sockets and TLS settings to listen with are left out.
+    /// sockets and TLS settings are dropped.
     ///
     /// ```
     /// use httpants_driver::{Request, Server};

@@ -19,7 +19,7 @@ use crate::tls::Tls;
 /// A listening socket, with its TLS settings.
 pub(crate) type Listening = (listen::BoundSocket, Option<Tls>);
 
-/// A server with listening sockets. Connections wait in their queues until it runs.
+/// A server with listening sockets. Connections wait in their backlog until it runs.
 pub struct BoundServer<R: Runtime, H> {
     pub(crate) runtime: R,
     pub(super) connect: Connect<R, H>,
@@ -48,7 +48,7 @@ impl<R: Runtime, H> BoundServer<R, H> {
     }
 
     /// Serves on the current runtime until the server is shut down: all sockets in one task,
-    /// whatever [`Server::workers`](crate::Server::workers) says.
+    /// whatever the setting [`Server::workers`](crate::Server::workers) is.
     ///
     /// # Errors
     /// Returns the errors of registering the sockets with the runtime.
@@ -63,7 +63,7 @@ impl<R: Runtime, H> BoundServer<R, H> {
     ///
     /// # Errors
     /// Returns the errors of starting a runtime or a thread, of binding the sockets of further
-    /// workers and of registering all of them. No connection was accepted then.
+    /// workers and of registering all of them. No connection was accepted if it fails.
     pub fn run(self) -> io::Result<()>
     where
         R: Send,

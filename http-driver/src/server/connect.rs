@@ -1,4 +1,4 @@
-//! How a server serves what it accepts.
+//! The function that serves accepted connections.
 
 use std::sync::Arc;
 
@@ -7,11 +7,10 @@ use crate::handler::Handler;
 use crate::runtime::{Runtime, Spawn};
 use crate::tls::Tls;
 
-/// Serves an accepted connection in a task of the runtime.
+/// A function that serves an accepted connection in a task of the runtime.
 ///
-/// It is chosen where the server gets its handler, so that only that has bounds on the handler, and
-/// a wrong handler is one error of the compiler: settings, `bind`, `serve` and `run` are there for
-/// any.
+/// The constructor of the server stores it, so that only constructors have bounds on the handler:
+/// settings, `bind`, `serve` and `run` need none, and a wrong handler is one compiler error.
 pub(crate) type Connect<R, H> = fn(&R, &Arc<Service<H>>, Accepted<<R as Runtime>::Transport>, Option<&Tls>);
 
 pub(crate) fn connect<R, H>(runtime: &R, service: &Arc<Service<H>>, accepted: Accepted<R::Transport>, tls: Option<&Tls>)

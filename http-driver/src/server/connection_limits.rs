@@ -14,11 +14,10 @@ use crate::descriptors::default_connections;
 use crate::lifecycle::Registration;
 use crate::observe::Metrics;
 
-/// Connections over the maximum that may be open while they are
-/// refused.
+/// Maximum number of connections over the limit that are open at a time while they are refused.
 const REFUSED: usize = 64;
 
-/// What happens to connections over [`Server::max_connections`](crate::Server::max_connections).
+/// The treatment of connections over [`Server::max_connections`](crate::Server::max_connections).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
@@ -35,7 +34,7 @@ pub(crate) struct ConnectionLimits {
     pub(super) most: usize,
     pub(super) when_full: WhenFull,
     pub(super) addresses: Option<Arc<AddressLimit>>,
-    /// The address of a client is in the PROXY header.
+    /// True if the address of a client is in the PROXY header.
     proxy_header: bool,
     pub(super) age: Option<Age>,
 }
@@ -61,17 +60,17 @@ impl ConnectionLimits {
         Err(io::Error::new(io::ErrorKind::InvalidInput, expected))
     }
 
-    /// Returns how old a connection may become; for each one a little less than the maximum.
+    /// Returns the maximum age of one connection: 90 to 100 percent of the setting.
     pub(super) fn age(&self) -> Option<Duration> {
         self.age.as_ref().map(Age::of_one)
     }
 
-    /// Completes them with what the configuration says.
+    /// Returns the limits with the settings of the configuration that they depend on.
     pub(super) fn complete(self, config: &Config) -> Self {
         Self { proxy_header: config.proxy_protocol, ..self }
     }
 
-    /// Returns how many connections may be open, with those that are being refused.
+    /// Returns the maximum number of open connections, including those that are being refused.
     pub(super) fn places(&self) -> usize {
         match self.when_full {
             WhenFull::Wait => self.most,
@@ -105,7 +104,7 @@ impl Age {
         Self { most, random: Arc::default() }
     }
 
-    /// Returns 90 to 100 percent of the maximum.
+    /// Returns a random age between 90 and 100 percent of the maximum.
     fn of_one(&self) -> Duration {
         let (random, accepted) = &*self.random;
         let number = random.hash_one(accepted.fetch_add(1, Ordering::Relaxed)) as u32;

@@ -9,11 +9,11 @@ use crate::connection::AddressLimit;
 use crate::runtime::Runtime;
 
 impl<R: Runtime, H> Server<R, H> {
-    /// Sets how many connections may be open at once, on all workers together;
-    /// [`when_full`](Self::when_full) says what happens to more. If no place is free, a connection
-    /// that only lingers after its last response is closed. Default: three quarters of the
-    /// process's limit of descriptors (`RLIMIT_NOFILE`), so that some are left for files; without a
-    /// limit, three quarters of 65,536. 0 is an error of [`bind`](Self::bind).
+    /// Sets the maximum number of open connections of all workers together;
+    /// [`when_full`](Self::when_full) sets what happens to more. If the maximum is reached, a
+    /// connection that only lingers after its last response is closed. Default: three quarters of
+    /// the process's limit of descriptors (`RLIMIT_NOFILE`), so that some are left for files;
+    /// without a limit, three quarters of 65,536. 0 is an error of [`bind`](Self::bind).
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.most = connections;
@@ -43,15 +43,15 @@ impl<R: Runtime, H> Server<R, H> {
         self
     }
 
-    /// Sets how many connections one client address may have open at once, on all workers together;
+    /// Sets the maximum number of open connections per client address, on all workers together;
     /// more get 503 and are closed. Default: no limit. 0 is an error of [`bind`](Self::bind).
     ///
-    /// IPv6 addresses count by their first 64 bits, link-local ones as a whole. Unix sockets have no
-    /// limit. With [`Config::proxy_protocol`](httpants_core::Config::proxy_protocol) the address is
-    /// that of the PROXY header. Behind a proxy without it, the address is the proxy's, whatever
-    /// [`xheaders`](Self::xheaders) says: let the proxy limit its clients. Over TLS the refusal
-    /// follows the handshake; until then, such connections are the first to be closed when
-    /// [`max_connections`](Self::max_connections) are open.
+    /// IPv6 addresses count by their first 64 bits, link-local ones as a whole. Unix sockets have
+    /// no limit. With [`Config::proxy_protocol`](httpants_core::Config::proxy_protocol) the address
+    /// is that of the PROXY header. Behind a proxy that sends no PROXY header, the address is the
+    /// proxy's, whatever the setting [`xheaders`](Self::xheaders) is: let the proxy limit its
+    /// clients. Over TLS the refusal follows the handshake; until then, such connections are the
+    /// first to be closed when [`max_connections`](Self::max_connections) are open.
     ///
     /// ```
     /// use httpants_driver::{Request, Server};
@@ -68,21 +68,21 @@ impl<R: Runtime, H> Server<R, H> {
         self
     }
 
-    /// Sets how many requests a connection serves before it is closed; the last response has
-    /// `Connection: close`. Default: no limit. 0 is an error of [`bind`](Self::bind).
+    /// Sets the maximum number of requests on a connection before it is closed; the last response
+    /// has `Connection: close`. Default: no limit. 0 is an error of [`bind`](Self::bind).
     #[must_use]
     pub fn max_requests_per_connection(self, requests: u64) -> Self {
         self.config(|config| config.requests_per_connection = Some(requests))
     }
 
-    /// Sets how old a connection may become, so that clients connect again now and then, and a load
+    /// Sets the maximum age of a connection, so that clients reconnect from time to time and a load
     /// balancer can move them to other servers. At that age an idle connection closes at once, and
     /// any other after its current response, which has `Connection: close` if its head was not sent
-    /// before. If it was, and another request was received by then, that is served, too, and its
-    /// response has the field. No response is cut off, and upgraded streams are left alone. Each
-    /// connection has a random age between 90 and 100 percent of the maximum, so that clients that
-    /// came together do not come again together. Default: no limit. 0 is an error of
-    /// [`bind`](Self::bind).
+    /// yet. If the head was already sent and another request was received, that request is served,
+    /// too, and its response has the field. Responses are not cut off, and upgraded streams are not
+    /// closed. Each connection has a random age between 90 and 100 percent of the maximum, so that
+    /// clients that connected at the same time do not reconnect at the same time. Default: no
+    /// limit. 0 is an error of [`bind`](Self::bind).
     ///
     /// ```
     /// use std::time::Duration;

@@ -9,17 +9,18 @@ use crate::runtime::Runtime;
 /// Settings for files, with the feature `files`.
 impl<R: Runtime, H> Server<R, H> {
     /// Sets the directory for [`Responder::send_file`](crate::Responder::send_file) and
-    /// [`NamedFile::new`](crate::NamedFile::new), which never leave it (`file_root` in Pants).
-    /// Default: the current directory when the first file is sent.
+    /// [`NamedFile::new`](crate::NamedFile::new), which never send files outside of it (`file_root`
+    /// in Pants). Default: the current directory when the first file is sent.
     #[must_use]
     pub fn file_root(mut self, root: FileRoot) -> Self {
         self.parts.responses.files.set_root(root);
         self
     }
 
-    /// Lets a proxy in front send files (`sendfile` and `sendfile_prefix` in Pants): responses with
-    /// a file have this header field and no body. The file is looked up nevertheless, so a missing,
-    /// unreadable or outside file is never named. Default: this server sends files.
+    /// Lets the proxy before this server send files (`sendfile` and `sendfile_prefix` in Pants):
+    /// responses with a file have this header field and no body. The file is looked up
+    /// nevertheless, so that the field never names a file that is missing, unreadable or outside of
+    /// the root. Default: this server sends files.
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response, XSendfile, Server};

@@ -7,8 +7,8 @@ use crate::runtime::Runtime;
 
 /// Settings for forms, with the feature `forms`.
 impl<R: Runtime, H> Server<R, H> {
-    /// Changes how urlencoded variables are parsed: whether blank ones are kept, and their maximum
-    /// number. Text fields of multipart forms are parts, limited by
+    /// Changes how urlencoded variables are parsed: whether those with an empty value are kept, and
+    /// their maximum number. Text fields of multipart forms are limited as parts by
     /// [`FormLimits::parts`](httpants_core::forms::FormLimits::parts), and kept even if empty.
     #[must_use]
     pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {

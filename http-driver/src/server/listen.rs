@@ -75,15 +75,15 @@ impl From<SocketAddr> for ListenAddress {
 /// A bound, listening socket that is not yet registered with a runtime.
 #[derive(Debug)]
 pub(crate) enum BoundSocket {
-    /// `shares_port`: others of this process may be bound to its address.
+    /// `shares_port`: true if other sockets of this process may be bound to its address.
     Tcp { listener: TcpListener, shares_port: bool },
     #[cfg(unix)]
     Unix(UnixListener),
 }
 
 impl BoundSocket {
-    /// Returns a socket for each of several workers: with a queue of its own if the port may be
-    /// shared, otherwise with the same queue.
+    /// Returns one socket per worker: each with its own accept queue if the port may be shared,
+    /// otherwise all with the same queue.
     ///
     /// # Errors
     /// Returns the errors of the platform, prefixed with the address.
@@ -123,8 +123,8 @@ impl BoundSocket {
     }
 }
 
-/// Binds the sockets of one address: more than one for a name with several addresses. With several
-/// workers, each can have its own.
+/// Binds the sockets of one address; a name may resolve to several addresses. With several workers,
+/// each worker can have its own socket.
 ///
 /// # Errors
 /// Returns the errors of the platform, prefixed with the address.
@@ -171,7 +171,8 @@ fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// Returns the unspecified address: of IPv6, which serves IPv4 too, if the machine supports it.
+/// Returns the unspecified address: that of IPv6, which serves IPv4, too, if the machine supports
+/// it.
 fn any_address(port: u16) -> SocketAddr {
     let has_ipv6 = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).is_ok();
     let ip: IpAddr = if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
@@ -183,8 +184,8 @@ fn bind_tcp(address: SocketAddr, options: &SocketOptions, workers: usize) -> io:
         return listen_tcp(address, false, options);
     }
     let first = tcp_socket(address, false, options)?;
-    // The first bind, without port sharing, fails if another process has the port; it also chose
-    // the number for port 0.
+    // The first bind was without port sharing, so it failed if another process uses the port. It
+    // also chose the number for port 0.
     let found = first.local_addr()?.as_socket().unwrap_or(address);
     drop(first);
     listen_tcp(found, true, options)
@@ -277,7 +278,7 @@ mod tests {
             let addresses: Vec<_> = sockets.iter().map(|socket| socket.address().unwrap()).collect();
             assert_eq!(addresses.len(), 3);
             assert!(addresses.iter().all(|address| *address == addresses[0]));
-            // While they are open, no other server gets the port.
+            // While the sockets are open, no other server can bind the port.
             assert_eq!(bind(&addresses[0], &options, 2).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         }
     }

@@ -60,7 +60,7 @@ use crate::tls::Tls;
 /// # Observability
 ///
 /// [`Handle::counters`] returns counters. Spans and events go through `tracing`, with network input
-/// escaped; they cost next to nothing without a subscriber that enables them:
+/// escaped; they cost almost nothing without a subscriber that enables them:
 ///
 /// | target | level | span or event, with its fields |
 /// |---|---|---|
@@ -80,7 +80,7 @@ pub struct Server<R: Runtime, H> {
     runtime: R,
     connect: Connect<R, H>,
     parts: ServiceParts<H>,
-    /// The addresses, with their own TLS settings if they have some.
+    /// The addresses, with their own TLS settings if there are any.
     addresses: Vec<(ListenAddress, Option<Tls>)>,
     sockets: Vec<ListenSocket>,
     /// The TLS settings of all other addresses; more than one is an error.
@@ -253,9 +253,9 @@ impl<R: Runtime, H> Server<R, H> {
         self.config(|config| config.limits.max_body_size = bytes)
     }
 
-    /// Sets how long upgraded streams, such as WebSockets, may continue after
-    /// [`Handle::shutdown`], if its grace is not shorter. Default: 5 s, because few end by
-    /// themselves; [`Upgraded::draining`](crate::Upgraded::draining) tells them to.
+    /// Sets how long upgraded streams, such as WebSockets, may continue after [`Handle::shutdown`],
+    /// unless its grace is shorter. Default: 5 s, because few end by themselves.
+    /// [`Upgraded::draining`](crate::Upgraded::draining) notifies them of the shutdown.
     #[must_use]
     pub fn upgrade_grace(mut self, grace: Duration) -> Self {
         self.parts.upgrade_grace = grace;
@@ -268,16 +268,17 @@ impl<R: Runtime, H> Server<R, H> {
         self.config(|config| config.keep_alive = keep_alive)
     }
 
-    /// Sets which proxies are trusted about the client's address, scheme and host, and which
-    /// fields they write (`xheaders` in Pants). Default: none, so that `remote_ip` is the peer.
+    /// Sets the proxies that are trusted to state the client's address, scheme and host, and the
+    /// fields they write (`xheaders` in Pants). Default: none, so `remote_ip` is the address of the
+    /// peer.
     ///
     /// **Name only fields that your proxy sets or appends to on every request.** A proxy forwards
-    /// fields that it does not know, so clients can write those: [`XHeaders::trusted`] reads only
+    /// fields that it does not know, so clients can set those: [`XHeaders::trusted`] reads only
     /// `X-Forwarded-For`; `x_real_ip()` with a proxy that sets no `X-Real-IP`, or `proto()` with
     /// HAProxy's `option forwardfor`, trusts the client. [`XHeaders::TrustAll`] reads `X-Real-IP`,
     /// `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded` without any of these, from every
-    /// peer, as in Pants: use it only for a server that is reachable through a proxy alone, and a
-    /// proxy that replaces all of these fields. Behind nginx on a unix socket use
+    /// peer, as in Pants: use it only for a server that is reachable only through a proxy that
+    /// replaces all of these fields. Behind nginx on a unix socket use
     /// `XHeaders::trusted([])?.`[`unix_peers()`](XHeaders::unix_peers).
     #[must_use]
     pub fn xheaders(mut self, xheaders: XHeaders) -> Self {
@@ -307,7 +308,7 @@ impl<R: Runtime, H> Server<R, H> {
     /// # drop(server);
     /// ```
     ///
-    /// The head knows nothing of trusted proxies and cookie keys: use
+    /// The head does not depend on trusted proxies and cookie keys: use
     /// [`ProxyPolicy::client`](httpants_core::proxy::ProxyPolicy::client) and
     /// `KeyRing::signed_cookie` to decide by the client's address or a signed cookie.
     #[must_use]
@@ -316,7 +317,7 @@ impl<R: Runtime, H> Server<R, H> {
         self
     }
 
-    /// Compresses the responses that clients accept compressed. Default: none is, because that can
+    /// Compresses responses for clients that accept it. Default: no compression, because it can
     /// reveal secrets: see [`Compression`](crate::Compression).
     #[cfg(feature = "compression")]
     #[must_use]
@@ -325,7 +326,7 @@ impl<R: Runtime, H> Server<R, H> {
         self
     }
 
-    /// Decodes the bodies of requests with a `Content-Encoding`. Default: handlers receive bodies as
+    /// Decodes request bodies that have a `Content-Encoding`. Default: handlers receive bodies as
     /// they were sent; forms, text and JSON get 415.
     #[cfg(feature = "compression")]
     #[must_use]
@@ -338,9 +339,9 @@ impl<R: Runtime, H> Server<R, H> {
     /// sockets. Default: 0, one for each processor that the process may use
     /// ([`std::thread::available_parallelism`]). [`BoundServer::serve`] starts no threads.
     ///
-    /// A handler that blocks, such as one that reads a file with [`std::fs`], asks a database by a
-    /// synchronous client or computes for long, stops all connections of its worker meanwhile. More
-    /// workers only hide that. Let such work run on the threads that the runtime has for it:
+    /// A handler that blocks, such as one that reads a file with [`std::fs`], queries a database
+    /// with a synchronous client or computes for a long time, blocks all connections of its worker.
+    /// More workers only hide that. Run such work on the runtime's threads for blocking work:
     ///
     /// | runtime | call |
     /// |---|---|
@@ -359,8 +360,8 @@ impl<R: Runtime, H> Server<R, H> {
     ///
     /// # Errors
     /// Returns the errors of the platform, prefixed with the address; an error if `tls` was called
-    /// twice, if a limit or timeout is 0 that must not be ([`Config::check`]), or if no cookie secret
-    /// was set and the system provides no random one.
+    /// twice, if a limit or timeout is 0 that must not be 0 ([`Config::check`]), or if no cookie
+    /// secret was set and the system provides no random one.
     pub fn bind(self) -> io::Result<BoundServer<R, H>> {
         let workers = match self.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),

@@ -1,4 +1,4 @@
-//! The setting for responses to errors of the server.
+//! The setting for error responses of the server.
 
 use httpants_core::RequestHead;
 
@@ -7,25 +7,27 @@ use crate::response::{Response, ServerError};
 use crate::runtime::Runtime;
 
 impl<R: Runtime, H> Server<R, H> {
-    /// Sets a function that creates the response to errors that the server responds to by itself,
-    /// instead of a line of plain text: refused requests, timeouts, panics, forms and files. See
+    /// Sets a function that creates the server's own error responses, instead of a line of plain
+    /// text: refused requests, timeouts, panics, forms and files. See
     /// [`ServerErrorKind`](crate::ServerErrorKind) for all of them. It gets the head of the request
-    /// if that was accepted; [`ServerError::refusal`] has what was read of any other. `None` is the
-    /// default response. Responses of the handler are not concerned, whatever their status; an error
-    /// of this crate that the handler returns is ([`BodyError`](crate::BodyError),
-    /// [`FormError`](crate::FormError), `websocket::WebSocketError`), unless its status was changed.
+    /// if that was accepted; for a refused head, [`ServerError::refusal`] contains what was read of
+    /// it. `None` selects the default response. The function is not called for responses of the
+    /// handler, whatever their status, except for errors of this crate that the handler returns
+    /// ([`BodyError`](crate::BodyError), [`FormError`](crate::FormError),
+    /// `websocket::WebSocketError`) without changing their status.
     ///
-    /// Fields and body are the application's. Status, `Content-Length` and closing are the server's,
-    /// and so is what it says of the error in `Accept-Encoding`, `Allow`, `Content-Range`,
-    /// `Sec-WebSocket-Version` or `Upgrade`, unless the response has these fields, too. The status of
-    /// the response is ignored. A response without a whole body (stream, file, upgrade), or with
-    /// `Transfer-Encoding`, `Trailer`, `Upgrade`, `Connection: close` or another `Content-Length`, is
-    /// a mistake: it is logged, and the default is sent, as it is if the function panics. A response
-    /// to HEAD is sent without its body.
+    /// The function sets the fields and the body. The server sets the status, `Content-Length` and
+    /// whether the connection closes; it ignores the status of the response. It adds the fields
+    /// that belong to the error (`Accept-Encoding`, `Allow`, `Content-Range`,
+    /// `Sec-WebSocket-Version` or `Upgrade`) unless the response has them. A response without a
+    /// whole body (stream, file, upgrade), or with `Transfer-Encoding`, `Trailer`, `Upgrade`,
+    /// `Connection: close` or another `Content-Length`, is a mistake: it is logged, and the default
+    /// response is sent, as it is if the function panics. A response to HEAD is sent without its
+    /// body.
     ///
     /// The function runs in the task of the connection, in the span of the connection and without a
-    /// lock; it must not block. There is no response, and so no call, if the connection has ended or
-    /// if another response had begun, and for a peer without a valid PROXY header.
+    /// lock; it must not block. The function is not called if there is no response: the connection
+    /// has ended, another response has begun, or the peer sent no valid PROXY header.
     ///
     /// ```
     /// use httpants_driver::{Request, Response, Server};
@@ -47,8 +49,9 @@ impl<R: Runtime, H> Server<R, H> {
     /// assert!(received.ends_with("\"detail\":\"an HTTP/1.1 request must have a Host field (RFC 9112 3.2)\"}"));
     /// ```
     ///
-    /// A handler that streams a body can respond to one that is too large by itself: choose
-    /// [`StreamUpTo(u64::MAX)`](crate::BodyPolicy::StreamUpTo), count what is read, and return a 413.
+    /// A handler that streams a body can send its own response to one that is too large: choose
+    /// [`StreamUpTo(u64::MAX)`](crate::BodyPolicy::StreamUpTo), count what is read, and return a
+    /// 413.
     #[must_use]
     pub fn on_error(
         mut self,

@@ -6,10 +6,10 @@ use super::Server;
 use crate::runtime::Runtime;
 
 impl<R: Runtime, H> Server<R, H> {
-    /// Sets a function that chooses limits and timeouts of a request from its head, with a body or
-    /// without one. `None`, and what is not set, leaves those of the server. What
-    /// [`BodyPolicy`](crate::BodyPolicy) sets for the body of a request takes precedence. Default:
-    /// every request has the limits of the server.
+    /// Sets a function that chooses the limits and timeouts of a request from its head, also for
+    /// requests without a body. `None`, and values that are not set, leave those of the server.
+    /// Limits of a [`BodyPolicy`](crate::BodyPolicy) take precedence. Default: every request has
+    /// the limits of the server.
     ///
     /// The function runs in the task of the connection, before
     /// [`Handler::body_policy`](crate::Handler::body_policy) and without a lock; it must not block. If it panics, the response is 500.
@@ -24,7 +24,7 @@ impl<R: Runtime, H> Server<R, H> {
     ///     .config(|config| config.timeouts.handler = Some(Duration::from_secs(30)))
     ///     .request_limits(move |head| match head.path() {
     ///         "/report" => Some(minutes(5)),
-    ///         // A stream of events takes as long as it takes until its first byte.
+    ///         // A stream of events may wait any time before its first byte.
     ///         "/events" => Some(RequestLimits::new().handler_timeout(None)),
     ///         _ => None,
     ///     });

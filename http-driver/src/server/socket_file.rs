@@ -21,7 +21,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 #[cfg(unix)]
 use super::socket_options::SocketOptions;
 
-/// The files of unix sockets, shared by all workers: the last one to stop listening removes them.
+/// The files of unix sockets, shared by all workers: the last worker to stop listening removes
+/// them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SocketFiles(#[cfg(unix)] Vec<Arc<SocketFile>>);
 
@@ -47,7 +48,7 @@ struct SocketFile {
 impl SocketFile {
     /// Identifies the file that was just created at this path.
     fn made(path: &Path) -> io::Result<Self> {
-        // The server may change its directory later.
+        // The process may change its working directory later.
         let path = std::path::absolute(path)?;
         let file = path.symlink_metadata()?;
         Ok(Self { path, device: file.dev(), inode: file.ino() })
@@ -65,15 +66,15 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds a socket file; replaces one left behind by a dead server.
+/// Binds a socket file; replaces one left by a dead server.
 ///
-/// A lock prevents others from doing the same at the same time: between checking and removing, the
-/// file could become that of a live server, and a socket that is bound and does not listen yet
-/// looks dead.
+/// A lock prevents other processes from doing the same at the same time: between the check and the
+/// removal, a live server could replace the file, and a socket that is bound but does not listen
+/// yet looks dead.
 #[cfg(unix)]
 pub(crate) fn bind(path: &Path, options: &SocketOptions) -> io::Result<UnixListener> {
     if path.as_os_str().is_empty() {
-        // Linux would bind to an abstract name, which clients could not know.
+        // Linux would bind an empty path to an abstract name, which clients could not know.
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "missing socket path after unix:"));
     }
     let address = SockAddr::unix(path)?;
@@ -107,8 +108,8 @@ fn restrict(path: &Path, options: &SocketOptions) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether no process listens on this socket file. A server with a full queue of
-/// connections is alive; the check does not wait for it.
+/// Returns whether no process listens on this socket file. A server with a full backlog is alive;
+/// the check does not wait for it.
 #[cfg(unix)]
 fn is_dead(path: &Path, address: &SockAddr) -> io::Result<bool> {
     if !path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
@@ -128,7 +129,7 @@ struct Lock {
 
 #[cfg(unix)]
 impl Lock {
-    /// Acquires the lock; waits for others, who hold it only while binding.
+    /// Acquires the lock; waits for other processes, which hold it only while binding.
     fn of(socket: &Path) -> io::Result<Self> {
         let mut path = socket.as_os_str().to_owned();
         path.push(".lock");

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive as Probes};
 
-/// When and how the system probes whether the peer of a silent connection still exists.
+/// The settings of TCP keepalive: probes of whether the peer of a silent connection still exists.
 ///
-/// Connections whose peer vanished without a word, because its machine lost power or its network,
-/// are closed by probes without a response. Timeouts of the server do the same for HTTP; probes are
-/// for streams that may be silent for long, such as WebSockets, and for firewalls that forget silent
-/// connections.
+/// If the peer does not respond to the probes, because its machine lost power or its network, the
+/// system closes the connection. For HTTP the timeouts of the server do the same; probes are for
+/// streams that may be silent for a long time, such as WebSockets, and for firewalls that forget
+/// silent connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpKeepalive {
     idle: Duration,
@@ -19,7 +19,8 @@ pub struct TcpKeepalive {
 }
 
 impl TcpKeepalive {
-    /// Sends the first probe after so long without a byte. Times count in whole seconds.
+    /// Creates settings that send the first probe after this time without a received byte. Times
+    /// are in whole seconds; less than one second is an error of [`bind`](crate::Server::bind).
     #[must_use]
     pub fn after(idle: Duration) -> Self {
         Self { idle, interval: None, probes: None }
@@ -32,8 +33,8 @@ impl TcpKeepalive {
         self
     }
 
-    /// Sets after how many probes without a response the connection is closed. Default: that of the
-    /// system; 9 on Linux.
+    /// Sets the number of probes without a response after which the connection is closed. Default:
+    /// that of the system; 9 on Linux.
     #[must_use]
     pub fn probes(mut self, probes: u32) -> Self {
         self.probes = Some(probes);
@@ -101,8 +102,8 @@ impl SocketOptions {
         self.keepalive.as_ref().map_or(Ok(()), TcpKeepalive::check)
     }
 
-    /// Sets what accepted sockets inherit from a listening TCP socket, which saves system calls per
-    /// connection.
+    /// Sets the options that accepted sockets inherit from a listening TCP socket, which saves
+    /// system calls per connection.
     pub(super) fn set_inherited(&self, socket: SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(true)?;
         self.keepalive.map_or(Ok(()), |keepalive| socket.set_tcp_keepalive(&keepalive.probing()))

@@ -5,16 +5,16 @@ use super::socket_options::TcpKeepalive;
 use crate::runtime::Runtime;
 
 impl<R: Runtime, H> Server<R, H> {
-    /// Sets how many connections may wait to be accepted, for each worker; systems have a maximum
-    /// of their own (`net.core.somaxconn` on Linux). Default: 1024, as in Pants. Less than 1 is an
-    /// error of [`bind`](Self::bind).
+    /// Sets how many connections may wait to be accepted, for each worker; the system also has a
+    /// maximum (`net.core.somaxconn` on Linux). Default: 1024, as in Pants. Less than 1 is an error
+    /// of [`bind`](Self::bind).
     #[must_use]
     pub fn backlog(mut self, connections: i32) -> Self {
         self.options.backlog = connections;
         self
     }
 
-    /// Makes the system probe silent TCP connections. Default: it does not.
+    /// Enables TCP keepalive probes on accepted connections. Default: disabled.
     ///
     /// ```
     /// use std::time::Duration;
@@ -31,15 +31,15 @@ impl<R: Runtime, H> Server<R, H> {
         self
     }
 
-    /// Sets the permissions of the files of unix sockets, such as `0o660`: clients need that to
-    /// write. No client can connect before they are set. Default: those that the process's umask
-    /// leaves.
+    /// Sets the permissions of the files of unix sockets, such as `0o660`: clients need write
+    /// permission to connect. No client can connect before they are set. Default: those of the
+    /// process's umask.
     ///
     /// ```
     /// use httpants_driver::{Request, Server};
     /// use httpants_testkit::memory::Memory;
     ///
-    /// // The proxy in front is in this group.
+    /// // The proxy is in this group.
     /// let www_data = 33;
     /// let server = Server::with_runtime(Memory::new(), async |_: Request| "ok")
     ///     .listen("unix:/run/app.sock")

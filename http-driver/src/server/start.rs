@@ -1,4 +1,4 @@
-//! The start of several workers: none accepts before all are ready.
+//! The start of several workers: none of them accepts connections before all are ready.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,8 @@ struct Shared {
     waiting: Vec<Waker>,
 }
 
-/// The start of one worker. It fails if this is dropped before the worker is ready.
+/// The start of one worker. The start of all workers fails if this is dropped before the worker is
+/// ready.
 #[derive(Debug)]
 pub(super) struct Start {
     shared: Arc<Mutex<Shared>>,

@@ -11,10 +11,10 @@ use crate::response::Response;
 use crate::runtime::{Runtime, Spawn};
 
 /// A function of a state and a request as a handler, from
-/// [`Server::with_state`](crate::Server::with_state); for a server on a runtime of your own give it
-/// to [`Server::with_runtime`](crate::Server::with_runtime).
+/// [`Server::with_state`](crate::Server::with_state); with your own runtime, pass it to
+/// [`Server::with_runtime`](crate::Server::with_runtime).
 ///
-/// Each call gets a clone of the state, so a state that is more than a few pointers goes into an
+/// Each call gets a clone of the state, so put a state that is larger than a few pointers into an
 /// [`Arc`](std::sync::Arc).
 #[derive(Clone)]
 pub struct StatefulHandler<S, F> {

@@ -35,9 +35,8 @@ impl<R: Runtime, H> Server<R, H> {
     }
 
     /// Sets the directory of temporary files for large bodies. Default: [`std::env::temp_dir`]. If
-    /// it is on the file system where uploads are kept,
-    /// `UploadedFile::persist` needs no copy. If it is in memory, such as `/tmp` on some systems,
-    /// large uploads are in memory, too.
+    /// it is on the file system to which uploads are persisted, `UploadedFile::persist` needs no
+    /// copy. If it is in memory, such as `/tmp` on some systems, large uploads are in memory, too.
     ///
     /// If it does not exist or cannot be written, bodies that need it get 500, and the error is
     /// logged.

@@ -17,7 +17,7 @@ use super::pem::Pem;
 pub(super) fn certified(chain: &Pem, key: &Pem, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
     let certificates = chain.certificates()?;
     let key_der = key.key()?;
-    // Parsed apart from the certificate, so that the error names the right file.
+    // Parsed separately from the certificate, so that the error names the right file.
     provider
         .key_provider
         .load_private_key(key_der.clone_key())
@@ -43,8 +43,8 @@ fn own(certified: &CertifiedKey) -> Result<ParsedCertificate<'_>, Error> {
 /// with a late renewal still starts.
 fn warn_of_dates(certified: &CertifiedKey, chain: &Pem) -> Result<(), TlsError> {
     let certificate = own(certified).map_err(|error| chain.error(TlsErrorKind::BadCertificate(error)))?;
-    // The verifier checks validity dates before trust; without trust anchors it always fails, with
-    // an error for the dates if those are wrong.
+    // The verifier checks validity dates before trust. Without trust anchors it always fails, with
+    // an error about the dates if they are wrong.
     let no_roots = RootCertStore::empty();
     let verdict = verify_server_cert_signed_by_trust_anchor(&certificate, &no_roots, &[], UnixTime::now(), &[]);
     let why = match verdict {
@@ -73,7 +73,7 @@ impl Name {
         is_host.then_some(Self(name))
     }
 
-    /// Returns a host name that it matches.
+    /// Returns a host name that this name matches.
     fn example(&self) -> String {
         match self.0.strip_prefix('*') {
             Some(rest) => format!("any{rest}"),

@@ -20,9 +20,9 @@ pub enum TlsErrorKind {
     NotPem,
     /// The PEM is malformed.
     BrokenPem(String),
-    /// It contains no certificate.
+    /// The PEM contains no certificate.
     NoCertificate,
-    /// It contains no private key.
+    /// The PEM contains no private key.
     NoKey,
     /// The private key is encrypted.
     EncryptedKey,
@@ -38,7 +38,8 @@ pub enum TlsErrorKind {
     OtherName(String),
     /// rustls rejected the configuration.
     Config(rustls::Error),
-    /// The settings were made from a rustls `ServerConfig`, which has its own certificates.
+    /// The settings were created from a rustls `ServerConfig`, whose certificates cannot be
+    /// changed.
     OwnConfig,
 }
 

@@ -12,7 +12,7 @@ use crate::runtime::{SendHint, Transport};
 /// A handshake in progress, in the task of its connection.
 pub(crate) struct Handshake<T> {
     stream: TlsStream<T>,
-    /// The first byte of TLS was received.
+    /// True if the first byte of TLS was received.
     begun: bool,
 }
 
@@ -33,11 +33,12 @@ impl<T: Transport> Handshake<T> {
         Ok(Self { stream: TlsStream::new(transport, session), begun: false })
     }
 
-    /// Continues the handshake; `preface` checks the bytes before the first one of TLS.
+    /// Continues the handshake. `preface` processes the bytes before the first byte of TLS (a PROXY
+    /// header).
     ///
     /// # Errors
     /// Returns the errors of the transport, the end of the stream, and protocol errors of the peer,
-    /// which was sent an alert.
+    /// to which an alert was sent.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
@@ -67,7 +68,7 @@ impl<T: Transport> Handshake<T> {
         }
     }
 
-    /// Returns the session of a secured stream.
+    /// Returns the session of a stream after its handshake.
     pub(crate) fn session(&self) -> TlsSession {
         TlsSession::of(self.stream.session())
     }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! Tls          certificates, keys, client authorities: from files, reloaded in place
-//! Handshake    a transport on its way to be secured, in the task of its connection
-//! TlsStream    a Transport over a Transport: what the connection reads from and writes to
-//! TlsSession   what the handshake agreed on, for the request
+//! Handshake    a transport during its handshake, in the task of its connection
+//! TlsStream    a Transport over another Transport, which the connection uses
+//! TlsSession   the result of the handshake, for requests
 //! ```
 
 mod certificates;

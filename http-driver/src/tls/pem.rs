@@ -35,7 +35,7 @@ impl Pem {
         TlsError::new(&self.place, fault)
     }
 
-    /// Returns all certificates in it, at least one.
+    /// Returns all certificates, at least one.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.bytes).collect();
         match certificates {
@@ -45,9 +45,10 @@ impl Pem {
         }
     }
 
-    /// Returns the first private key in it.
+    /// Returns the first private key.
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        // PKCS #8 says it in the label (RFC 7468 section 11), the older form in a field after it.
+        // PKCS #8 marks an encrypted key in the label (RFC 7468 section 11), the older format in a
+        // field after the label.
         if ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].iter().any(|mark| self.has(mark)) {
             return Err(self.error(TlsErrorKind::EncryptedKey));
         }

@@ -1,4 +1,4 @@
-//! Received bytes that are not yet decrypted, in buffers shared by a thread.
+//! Received bytes that are not yet decrypted, in buffers cached per thread.
 
 use std::cell::RefCell;
 use std::io;
@@ -17,7 +17,7 @@ thread_local! {
     static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes from the transport; holds no buffer while there are none.
+/// Bytes from the transport. It holds no buffer while it is empty.
 #[derive(Default)]
 pub(super) struct Received {
     buffer: Box<[u8]>,
@@ -40,7 +40,7 @@ impl Received {
         self.release();
     }
 
-    /// Reads once, after the bytes that are there; returns 0 at the end of the stream.
+    /// Reads once and appends the bytes; returns 0 at the end of the stream.
     pub(super) fn poll_fill(
         &mut self,
         transport: &mut impl Transport,

@@ -1,6 +1,6 @@
 //! Disabling of session resumption with client certificates.
 //!
-//! A resumed session has the certificate of the earlier handshake, and rustls does not verify that
+//! A resumed session has the certificate of the earlier handshake, and rustls does not verify it
 //! again: it may have expired, or its authority may no longer be trusted.
 
 use std::sync::Arc;
@@ -25,9 +25,9 @@ fn disable(config: &mut ServerConfig) {
     config.send_tls13_tickets = 0;
 }
 
-/// Returns whether the configuration may request client certificates. rustls shows its verifier
-/// only in debug output; an unknown verifier counts as one that does, which costs resumption at
-/// worst.
+/// Returns whether the configuration may request client certificates. rustls exposes its verifier
+/// only in debug output. An unknown verifier is treated as one that requests certificates; the only
+/// cost is that sessions are not resumed.
 fn may_ask_for_certificates(config: &ServerConfig) -> bool {
     !format!("{config:?}").contains(" verifier: NoClientAuth,")
 }

@@ -69,14 +69,15 @@ impl TlsSession {
         self.alpn.as_deref()
     }
 
-    /// Returns whether the client resumed an earlier session, whose certificates it has then.
+    /// Returns whether the client resumed an earlier session. The certificates are then those of
+    /// the earlier one.
     #[must_use]
     pub fn is_resumed(&self) -> bool {
         self.is_resumed
     }
 
-    /// Returns the client's certificate in DER and the chain that it sent; empty without one. They
-    /// were verified against the authorities of
+    /// Returns the client's certificate in DER, followed by the chain that it sent; empty if it
+    /// sent none. They were verified against the authorities of
     /// [`Tls::client_ca_file`](crate::Tls::client_ca_file).
     #[must_use]
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {

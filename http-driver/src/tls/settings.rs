@@ -38,7 +38,7 @@ const SESSIONS: usize = 1024;
 /// # Ok(()) }
 /// ```
 ///
-/// Clones share the settings: a reload through one affects new connections of all.
+/// Clones share the settings: a reload of one affects new connections of all.
 #[derive(Clone)]
 pub struct Tls(Arc<Shared>);
 
@@ -57,7 +57,7 @@ pub enum ClientCertificates {
     Optional,
 }
 
-/// The locations of certificates and keys, to read them again.
+/// The locations of certificates and keys, for reloading.
 #[derive(Clone, Debug)]
 enum Sources {
     Pem(PemSources),
@@ -95,7 +95,7 @@ impl Tls {
         Self::from_identity(Identity::files(certificates, key))
     }
 
-    /// Reads the same from bytes.
+    /// Creates the settings of [`from_pem_files`](Self::from_pem_files) from bytes in PEM.
     ///
     /// # Errors
     /// Returns [`TlsError`] with the argument and the cause.
@@ -108,7 +108,7 @@ impl Tls {
     /// verify the certificate of a resumed session again.
     ///
     /// # Errors
-    /// Returns [`TlsErrorKind::Config`] if rustls cannot serve with it.
+    /// Returns [`TlsErrorKind::Config`] if rustls cannot use it for a server.
     pub fn from_config(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         check(&config)?;
         Ok(Self::new(Sources::Config, resumption::restrict(config)))
@@ -125,7 +125,7 @@ impl Tls {
     }
 
     /// Adds a certificate for clients that request this name (SNI): a host name, or `*.example.com`
-    /// for each name directly below `example.com`. Exact names take precedence. Clients without a
+    /// for each name one label below `example.com`. Exact names take precedence. Clients without a
     /// name, or with another one, get the first certificate.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Tls {
         self.with_name(name, Identity::files(certificates, key))
     }
 
-    /// Adds the same from bytes.
+    /// Adds a certificate like [`sni_files`](Self::sni_files), from bytes in PEM.
     ///
     /// # Errors
     /// Returns the same errors as [`sni_files`](Self::sni_files).
@@ -153,8 +153,8 @@ impl Tls {
         self.with(|sources| sources.names.push((known, identity)))
     }
 
-    /// Requests from clients a certificate of one of the authorities in this PEM file;
-    /// [`TlsSession::peer_certificates`](crate::TlsSession::peer_certificates) returns it.
+    /// Requests a certificate from clients that is signed by one of the authorities in this PEM
+    /// file; [`TlsSession::peer_certificates`](crate::TlsSession::peer_certificates) returns it.
     ///
     /// # Errors
     /// Returns [`TlsError`] with the file and the cause.
@@ -163,7 +163,7 @@ impl Tls {
         self.with(|sources| sources.clients = Some((authorities, certificates)))
     }
 
-    /// Reads the same from bytes.
+    /// Does the same as [`client_ca_file`](Self::client_ca_file), with bytes in PEM.
     ///
     /// # Errors
     /// Returns the same errors as [`client_ca_file`](Self::client_ca_file).
@@ -178,14 +178,14 @@ impl Tls {
         Ok(Self::new(sources, config))
     }
 
-    /// Reads all files again; certificates given as bytes stay. New connections use the result,
+    /// Reads all files again; certificates given as bytes are kept. New connections use the result;
     /// open ones are not affected. Older sessions are not resumed, because they may belong to
     /// clients that are no longer trusted.
     ///
     /// Blocks while it reads the files.
     ///
     /// # Errors
-    /// Returns [`TlsError`]; the settings are unchanged then.
+    /// Returns [`TlsError`]; the settings are then unchanged.
     pub fn reload(&self) -> Result<(), TlsError> {
         let sources = self.sources();
         if let Sources::Pem(sources) = &*sources {
@@ -194,11 +194,11 @@ impl Tls {
         Ok(())
     }
 
-    /// Replaces the first certificate and its key by these bytes and reloads as
-    /// [`reload`](Self::reload) does.
+    /// Replaces the first certificate and its key by these bytes in PEM, and reloads like
+    /// [`reload`](Self::reload).
     ///
     /// # Errors
-    /// Returns [`TlsError`]; the settings are unchanged then.
+    /// Returns [`TlsError`]; the settings are then unchanged.
     pub fn replace(&self, certificates: &[u8], key: &[u8]) -> Result<(), TlsError> {
         let given = Identity::given(certificates, key)?;
         let mut sources = self.sources();
@@ -208,11 +208,11 @@ impl Tls {
         Ok(())
     }
 
-    /// Replaces everything by a rustls configuration, for new connections.
+    /// Replaces all settings by a rustls configuration, for new connections.
     ///
     /// # Errors
-    /// Returns [`TlsErrorKind::Config`] if rustls cannot serve with it; the settings are unchanged
-    /// then.
+    /// Returns [`TlsErrorKind::Config`] if rustls cannot use it for a server; the settings are then
+    /// unchanged.
     pub fn replace_config(&self, config: Arc<ServerConfig>) -> Result<(), TlsError> {
         check(&config)?;
         let mut sources = self.sources();
@@ -225,7 +225,7 @@ impl Tls {
         self.0.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Must be called with the sources locked, so that the later of two reloads wins.
+    /// Must be called with the sources locked, so that the later of two reloads takes effect.
     fn replace_current(&self, config: Arc<ServerConfig>) {
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
@@ -284,7 +284,7 @@ impl PemSources {
             }
         };
         let mut server = builder.with_cert_resolver(Arc::new(Certificates { default, by_name }));
-        // `curl --http1.0` offers the older name alone.
+        // `curl --http1.0` offers only `http/1.0`.
         server.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         server.ticketer = cryptography::Ticketer::new().map_err(config)?;
         server.session_storage = ServerSessionMemoryCache::new(SESSIONS);
@@ -292,7 +292,7 @@ impl PemSources {
     }
 }
 
-/// Checks that rustls can serve with it.
+/// Checks that rustls can use the configuration for a server.
 fn check(config: &Arc<ServerConfig>) -> Result<(), TlsError> {
     let made = ServerConnection::new(Arc::clone(config));
     made.map(drop).map_err(|error| TlsError::new("TLS", TlsErrorKind::Config(error)))

@@ -8,21 +8,21 @@ use rustls::ServerConnection;
 use super::received::Received;
 use crate::runtime::{PeerClose, SendHint, Transport};
 
-/// Bytes that are encrypted at once and wait to be sent: four records, as much as usually fits one
-/// system call.
+/// Maximum number of bytes that are encrypted at once and wait to be sent: four records, which
+/// usually fit one system call.
 const SENDING: usize = 64 << 10;
 
 /// A stream that rustls decrypts and encrypts.
 ///
-/// An end without `close_notify` is an [`UnexpectedEof`](ErrorKind::UnexpectedEof), because it may
-/// be forged.
+/// An end of the stream without `close_notify` is an [`UnexpectedEof`](ErrorKind::UnexpectedEof)
+/// error, because it may be forged.
 pub(crate) struct TlsStream<T> {
     transport: T,
     session: ServerConnection,
     received: Received,
     failed: bool,
     said_end: bool,
-    /// Bytes that the transport accepted since the last query.
+    /// Number of encrypted bytes that the transport accepted since the last call of `take_sent`.
     left: u64,
 }
 
@@ -51,8 +51,8 @@ impl<T: Transport> TlsStream<T> {
     /// Decrypts more bytes; returns false at the end of the stream.
     ///
     /// # Errors
-    /// Returns the errors of the transport, and protocol errors of the peer, which is sent an
-    /// alert.
+    /// Returns the errors of the transport, and protocol errors of the peer, to which an alert is
+    /// sent.
     pub(super) fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.failed {
             return Poll::Ready(Err(ErrorKind::InvalidData.into()));
@@ -62,7 +62,8 @@ impl<T: Transport> TlsStream<T> {
         // After `close_notify` no bytes are accepted or counted.
         self.received.consume(if count == 0 { usize::MAX } else { count });
         let result = self.session.process_new_packets();
-        // Alerts, tickets and key updates. What is not sent now is sent with the next bytes.
+        // Sends alerts, tickets and key updates. Bytes that cannot be sent now are sent with the
+        // next ones.
         let _ = self.poll_drain(context, SendHint::Last);
         match result {
             Ok(_) => Poll::Ready(Ok(!ended)),
@@ -87,7 +88,7 @@ impl<T: Transport> TlsStream<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Returns how many encrypted bytes the transport accepted since the last call.
+    /// Returns the number of encrypted bytes that the transport accepted since the last call.
     pub(crate) fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.left)
     }
@@ -116,7 +117,8 @@ impl<T: Transport> Transport for TlsStream<T> {
                     }
                     match ready!(self.poll_more(context)) {
                         Ok(_) => {}
-                        // Bytes decrypted before the error are returned first; the error stays.
+                        // Bytes decrypted before the error are returned first; the next call
+                        // returns the error.
                         Err(_) if filled > 0 => return Poll::Ready(Ok(filled)),
                         Err(error) => return Poll::Ready(Err(error)),
                     }
@@ -127,8 +129,7 @@ impl<T: Transport> Transport for TlsStream<T> {
         }
     }
 
-    /// Accepts no more than is encrypted at once, and only after everything accepted before was
-    /// sent.
+    /// Accepts at most [`SENDING`] bytes, and only after all bytes accepted before were sent.
     fn poll_send(
         &mut self,
         context: &mut Context<'_>,

@@ -1,4 +1,5 @@
-//! Replacements for TLS when it is disabled: uninhabited types, so that connections need no `cfg`.
+//! Replacements for TLS when its feature is disabled: uninhabited types, so that connections need
+//! no `cfg`.
 
 use std::convert::Infallible;
 use std::io::{self, IoSlice};

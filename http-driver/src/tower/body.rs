@@ -9,7 +9,7 @@ use http_body::{Frame, SizeHint};
 use crate::exchange::BodyError;
 use crate::request::Body;
 
-/// Yields the pieces as they arrive, then the trailer fields, if any.
+/// Yields the pieces while they are received, then the trailer fields, if any.
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BodyError;

@@ -1,7 +1,7 @@
 //! `hyper::upgrade::OnUpgrade`, which only hyper can create.
 //!
-//! hyper therefore serves a connection of its own for each request that offers an upgrade. It reads
-//! a constant request from this file, and what it writes is dropped; its service keeps the
+//! For each request that offers an upgrade, hyper therefore serves a separate in-memory connection.
+//! It reads a constant request from this file, and its output is dropped; its service keeps the
 //! `OnUpgrade` of that request and waits. When the response to the real request is the upgrade,
 //! hyper's service responds with 101, and hyper hands its stream to the owner of the `OnUpgrade`,
 //! or drops it if there is none. Later the real stream is connected to hyper's.
@@ -30,15 +30,15 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrad
 /// The state shared by both sides of an offer.
 #[derive(Default)]
 struct Shared {
-    /// The `OnUpgrade` created by hyper, until it is offered.
+    /// The `OnUpgrade` created by hyper; `None` after it was offered.
     made: Option<OnUpgrade>,
-    /// The service has responded with the upgrade.
+    /// True if the service has responded with the upgrade.
     accepted: bool,
-    /// hyper's stream was dropped, because the `OnUpgrade` was dropped.
+    /// True if hyper's stream was dropped, because the `OnUpgrade` was dropped.
     dropped: bool,
-    /// The real stream, until hyper's side takes it.
+    /// The real stream; `None` after hyper's side took it.
     stream: Option<Lent>,
-    /// No stream will come.
+    /// True if no stream will be set any more.
     over: bool,
     /// Wakers waiting for the real stream.
     waiting: [Option<Waker>; 2],
@@ -50,7 +50,7 @@ fn lock(place: &Place) -> MutexGuard<'_, Shared> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A guard that ends the wait for a stream on drop: there is one, or there will be none.
+/// A guard that ends the wait for a stream on drop: the stream is set, or will never be.
 struct HandingOver(Place);
 
 impl Drop for HandingOver {
@@ -64,15 +64,15 @@ impl Drop for HandingOver {
     }
 }
 
-/// An `OnUpgrade` that was offered to a service. Dropping it tells the service that the upgrade was
-/// not used.
+/// An `OnUpgrade` that was offered to a service. After its drop, the `OnUpgrade` of the service
+/// returns an error.
 pub(super) struct Offer {
     connection: Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>,
     place: Place,
 }
 
 impl Offer {
-    /// Creates one and inserts it into the extensions of its request.
+    /// Creates an offer and inserts its `OnUpgrade` into the extensions of the request.
     pub(super) fn insert(extensions: &mut Extensions) -> Option<Self> {
         let place = Place::default();
         let inner = Arc::clone(&place);
@@ -97,10 +97,10 @@ impl Offer {
     }
 
     /// Returns the upgrade handler after the service has accepted: it passes the stream to the
-    /// owner of the `OnUpgrade`. `None` if the service has dropped that.
+    /// owner of the `OnUpgrade`. Returns `None` if the service has dropped the `OnUpgrade`.
     pub(super) fn accept(mut self) -> Option<UpgradeHandler> {
         lock(&self.place).accepted = true;
-        // This never waits: hyper's response is dropped as it is written.
+        // This never waits, because hyper's output is dropped at once.
         let handed_over = self.connection.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         if !matches!(handed_over, Poll::Ready(Ok(()))) || lock(&self.place).dropped {
             return None;
@@ -133,7 +133,8 @@ const END: &[u8] = b"\r\n\r\n";
 /// hyper's connection: first the handshake with an empty stream, then the real stream.
 struct Io {
     unread: &'static [u8],
-    /// How much of [`END`] was written; bytes after it belong to the upgraded protocol.
+    /// Number of bytes of [`END`] that were written. Bytes after it belong to the upgraded
+    /// protocol.
     head: usize,
     place: Place,
     stream: Option<Lent>,

@@ -1,7 +1,7 @@
-//! A stream that is lent out and can be called back.
+//! A stream that is lent and can be recalled.
 //!
-//! hyper passes a stream to a task of its own. The server counts the connection until that task is
-//! done with it, and must be able to close it when the grace period is over.
+//! hyper passes an upgraded stream to a task of the application. The server counts the connection
+//! until that task drops the stream, and must be able to close it when the grace period is over.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -15,9 +15,9 @@ use crate::response::Upgraded;
 
 #[derive(Debug, Default)]
 struct Loan {
-    /// `None` while the borrower polls it, and once the loan is over.
+    /// `None` while the borrower polls the stream, and after the end of the loan.
     stream: Option<Upgraded>,
-    /// The stream was returned or called back.
+    /// True if the stream was returned or recalled.
     is_over: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -38,12 +38,13 @@ pub(super) fn lend(stream: Upgraded) -> (Lent, Lender) {
 #[derive(Debug)]
 pub(super) struct Lent(Arc<Mutex<Loan>>);
 
-/// The owner's side, which waits for the end; dropping it closes the stream, too.
+/// The owner's side, a future that waits for the end of the loan; dropping it closes the stream,
+/// too.
 #[derive(Debug)]
 pub(super) struct Lender(Arc<Mutex<Loan>>);
 
-/// A stream that is polled, outside of the lock. It goes back when this is dropped, unless it was
-/// called back meanwhile.
+/// A stream that is being polled, without the lock. On drop it is put back, unless it was recalled
+/// meanwhile.
 struct Taken<'a> {
     loan: &'a Mutex<Loan>,
     stream: Option<Upgraded>,
@@ -58,7 +59,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// What a poll of a borrowed stream waits for.
+/// Selects the waker for the direction in which a poll of a lent stream waits.
 type Direction = fn(&mut Loan) -> &mut Option<Waker>;
 
 impl Lent {
@@ -68,7 +69,7 @@ impl Lent {
         direction: Direction,
         call: impl FnOnce(Pin<&mut Upgraded>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        // Registered before the poll: who calls the stream back during it wakes this task.
+        // Registered before the poll, so that recalling the stream during the poll wakes this task.
         let waker = context.waker().clone();
         let (stream, replaced) = {
             let mut loan = lock(&self.0);
@@ -126,7 +127,7 @@ impl Drop for Lent {
     }
 }
 
-/// Completes once the stream was returned.
+/// Completes when the stream was returned.
 impl Future for Lender {
     type Output = ();
 
@@ -148,7 +149,7 @@ impl Drop for Lender {
         let (stream, wakers) = (loan.stream.take(), [loan.reader.take(), loan.writer.take()]);
         drop(loan);
         drop(stream);
-        // Wakes the other side, which finds that the stream is gone.
+        // Wakes the other side, which then sees the end of the loan.
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 }
@@ -166,7 +167,7 @@ mod tests {
     use crate::response::TimeLimit;
     use crate::runtime::{SendHint, Transport};
 
-    /// What foreign code finds when it runs.
+    /// The state that foreign code checks when it runs.
     #[derive(Default)]
     struct Place {
         loan: Mutex<Weak<Mutex<Loan>>>,
@@ -186,7 +187,7 @@ mod tests {
         fn poll<T>(&self) -> Poll<T> {
             self.check();
             let lender = self.lender.lock().unwrap().take();
-            // Under the lock, that would wait for itself.
+            // With the lock held, dropping the lender would deadlock.
             if !self.is_locked.load(Ordering::Relaxed) {
                 drop(lender);
             }
@@ -238,7 +239,7 @@ mod tests {
         Arc::new(Checked(Arc::clone(place))).into()
     }
 
-    /// Polls with a new waker, so that the one before is dropped.
+    /// Polls with a new waker, so that the previous one is dropped.
     fn poll_all(lent: &mut Lent, place: &Arc<Place>) -> [bool; 4] {
         let waker = waker(place);
         let context = &mut Context::from_waker(&waker);
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_called_back_while_it_is_polled_is_closed() {
+    fn stream_recalled_during_a_poll_is_closed() {
         let (mut lent, lender, place) = lent();
         *place.lender.lock().unwrap() = Some(lender);
         assert_eq!(poll_all(&mut lent, &place), [true, false, false, false]);

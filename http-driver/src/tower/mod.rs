@@ -30,21 +30,21 @@
 //! memory.start(Server::with_runtime(memory.clone(), TowerService::new(Echo)));
 //! ```
 //!
-//! # What a service gets
-//! The request body is streamed: it is a [`Body`](crate::Body) that reads from the peer as it is
+//! # Requests
+//! The request body is streamed: it is a [`Body`](crate::Body) that reads from the peer when it is
 //! polled, with its length as `size_hint` and its trailer fields as the last frame. `100 Continue`
 //! is sent with the first poll. No temporary files are created, and the service parses forms
-//! itself. [`Server::body_policy`](crate::Server::body_policy) may still refuse a request or change its
-//! limit. It should not buffer: of a parsed multipart form, at most
-//! [`FormLimits::memory`](crate::protocol::forms::FormLimits::memory) is left for the service to read, and
-//! its body returns an error for more.
+//! itself. [`Server::body_policy`](crate::Server::body_policy) may still refuse a request or change
+//! its limit. It should not choose buffering: the raw body of a multipart form is not kept if it is
+//! larger than [`FormLimits::memory`](crate::protocol::forms::FormLimits::memory), and then returns
+//! an error to the service.
 //!
 //! [`Server::max_body_size`](crate::Server::max_body_size) applies: a body announced to be larger
 //! is refused with 413 when it is first polled (at once if the client waits for `100 Continue`),
-//! and a body that grows larger when it does. It then ends with [`BodyError`](crate::BodyError),
-//! and the service's response comes too late. axum has its own limit for extractors that collect
-//! the body (`DefaultBodyLimit`, 2 MiB), whose 413 comes from the application. The smaller limit
-//! decides, so raise both for large uploads.
+//! and a body without an announced length when it exceeds the limit. The body then ends with
+//! [`BodyError`](crate::BodyError), and the service's response is dropped. axum has its own limit
+//! for extractors that collect the body (`DefaultBodyLimit`, 2 MiB), whose 413 comes from the
+//! application. The smaller limit decides, so raise both for large uploads.
 //!
 //! The extensions of the request contain an `Arc<`[`Request`](crate::Request)`>` without the body:
 //! it has the client's address behind trusted proxies, and methods for signed cookies. Do not use
@@ -68,7 +68,7 @@
 //! In axum, use the extractor `Extension<Arc<httpants_tokio::Request>>`. For
 //! `ConnectInfo<SocketAddr>`, see [`TowerService::extend`].
 //!
-//! # Responses of a service
+//! # Responses
 //! The response body is streamed as fast as the peer reads it. A body with a known exact size gets
 //! a `Content-Length`; any other is chunked, followed by its trailer fields. It is dropped when the
 //! connection ends, and not polled for HEAD, 204 and 304. An error of the service is an application
@@ -79,13 +79,12 @@
 //! A service that returns 101, or 2xx to CONNECT, must add [`Upgrade`] to the extensions of its
 //! response. With the feature `hyper-upgrade`, requests that offer an upgrade also carry
 //! `hyper::upgrade::OnUpgrade`, which axum's `WebSocketUpgrade` uses. axum spawns the socket's task
-//! on tokio, so that needs a tokio runtime, as tower-http's timeouts do. On other runtimes, lend
-//! the service one by [`TowerService::within`].
+//! on tokio, so it needs a tokio runtime, as tower-http's timeouts do. On other runtimes, provide a
+//! tokio context with [`TowerService::within`].
 //!
-//! A stream from hyper's `OnUpgrade` does not learn of a shutdown, as
-//! [`Upgraded`](crate::Upgraded) does: wait for
-//! [`Handle::draining`](crate::Handle::draining) beside it. It is dropped after
-//! [`Server::upgrade_grace`](crate::Server::upgrade_grace).
+//! Unlike [`Upgraded`](crate::Upgraded), a stream from hyper's `OnUpgrade` is not notified of a
+//! shutdown: wait for [`Handle::draining`](crate::Handle::draining) concurrently. It is dropped
+//! after [`Server::upgrade_grace`](crate::Server::upgrade_grace).
 
 mod body;
 #[cfg(feature = "hyper-upgrade")]

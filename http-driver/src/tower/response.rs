@@ -18,7 +18,7 @@ use super::within::{self, NOT_CALLED, Within};
 use crate::request::Request;
 use crate::response::{BoxError, Content, Piece, Response, UpgradeHandler};
 
-/// The request's properties that its response depends on.
+/// The properties of a request on which its response depends.
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {
     method: Method,
@@ -27,8 +27,8 @@ pub(super) struct Circumstances {
 }
 
 impl Circumstances {
-    /// Collects those of a request, and inserts what the service needs into its extensions.
-    #[cfg_attr(not(feature = "hyper-upgrade"), expect(unused_variables, reason = "there is no offer to make"))]
+    /// Collects the properties of a request, and inserts the extensions for the service.
+    #[cfg_attr(not(feature = "hyper-upgrade"), expect(unused_variables, reason = "used only for the offer"))]
     pub(super) fn of(request: &Request, extensions: &mut Extensions) -> Self {
         let method = request.method().clone();
         Self {
@@ -38,7 +38,8 @@ impl Circumstances {
         }
     }
 
-    /// Returns the handler of an upgrade with this status, if the status ends HTTP.
+    /// Returns the upgrade handler, if the status ends HTTP on the connection; `Some(None)` if
+    /// there is none.
     fn upgrade(self, status: StatusCode, extensions: &Extensions) -> Option<Option<UpgradeHandler>> {
         let ends = status == StatusCode::SWITCHING_PROTOCOLS || self.method == Method::CONNECT && status.is_success();
         ends.then(|| {
@@ -80,8 +81,8 @@ where
 }
 
 /// Removes framing fields that frameworks set for any body. On 204 they must not be sent (RFC 9110
-/// section 8.6, RFC 9112 section 6.1); on 304 the length would be that of the representation, so a
-/// zero is the length of a missing body.
+/// section 8.6, RFC 9112 section 6.1); on 304 the length must be that of the representation, so a
+/// zero, which is the length of the missing body, is removed.
 fn remove_framing(status: StatusCode, headers: &mut HeaderMap) {
     let zero = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED && zero {
@@ -95,7 +96,7 @@ pub(super) fn failed(error: BoxError) -> Response {
     Response { head: ResponseHead::default(), content: Content::Failed(error), misuse: None }
 }
 
-/// Creates a response without a body, with the size that the body would have if that is known.
+/// Creates a response without a body, with the length that the body would have, if that is known.
 fn without_content(mut head: ResponseHead, body: &impl Body) -> Response {
     let size = body.size_hint().exact().filter(|&size| size > 0 && head.status != StatusCode::NO_CONTENT);
     if let (Some(size), None) = (size, head.fields.content_length())
@@ -139,7 +140,7 @@ struct Frames<B> {
     body: Pin<Box<B>>,
     /// A piece that was polled to find out whether it is the only one.
     first: Option<Poll<Option<Result<Piece, BoxError>>>>,
-    /// The response has a Content-Length, so it cannot have trailer fields.
+    /// True if the response has a Content-Length, so that it cannot have trailer fields.
     sized: bool,
     within: Option<Arc<Within>>,
 }
@@ -157,8 +158,8 @@ where
             Ok(mut data) => Ok(Piece::Data(data.copy_to_bytes(data.remaining()))),
             Err(frame) => match frame.into_trailers() {
                 Ok(trailers) if !self.sized => FieldLines::trailers(&trailers).map(Piece::Trailers).map_err(Into::into),
-                // Not sent, and HTTP/1.1 has no other frames. Other tasks get their turns also behind
-                // endless ones.
+                // Other frames cannot be sent in HTTP/1.1. An empty piece takes their place, so
+                // that other tasks get a turn even if such frames never end.
                 _ => Ok(Piece::Data(Bytes::new())),
             },
         }))
@@ -185,7 +186,7 @@ where
     }
 }
 
-/// The body of a response without one.
+/// The body of a response without content.
 struct NoContent;
 
 impl Stream for NoContent {

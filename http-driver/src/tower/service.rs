@@ -21,8 +21,8 @@ type Extend = dyn Fn(&Request, &mut Extensions) + Send + Sync;
 /// A handler that calls a `tower` service; pass it to [`Server::new`](crate::Server::new).
 ///
 /// The service is cloned for each request, and the clone is called once it is ready, so limits
-/// shared by clones apply. Threads share it; `tower::util::BoxCloneSyncService` makes a service
-/// `Sync` that is not.
+/// shared by clones apply. Threads share the service, so it must be `Sync`;
+/// `tower::util::BoxCloneSyncService` makes it so.
 #[derive(Clone)]
 pub struct TowerService<S> {
     service: S,
@@ -36,7 +36,7 @@ impl<S> TowerService<S> {
         Self { service, extend: None, within: None }
     }
 
-    /// Adds values to the extensions of each request, where services look for them.
+    /// Adds values to the extensions of each request, where services find them.
     ///
     /// For axum's extractor `ConnectInfo`:
     ///
@@ -58,9 +58,10 @@ impl<S> TowerService<S> {
         self
     }
 
-    /// Calls and polls the service, and polls the bodies of its responses, within this function, which
-    /// must call its argument. So a service that needs another runtime has its context, such as one with
-    /// `tokio::time` on smol or async-std. Its upgraded streams are polled outside.
+    /// Calls and polls the service, and polls the bodies of its responses, within this function,
+    /// which must call its argument. Use it for a service that needs the context of another
+    /// runtime, such as one with `tokio::time` on smol or async-std. Upgraded streams are polled
+    /// outside of the function.
     ///
     /// ```
     /// # mod tokio { pub mod runtime {
@@ -148,8 +149,8 @@ pin_project! {
         // The service may not be ready; the request is kept until it is.
         Ready { service: S, request: Option<http::Request<Body>> },
         Called { #[pin] future: F },
-        // The future is dropped before its response is used, because it may hold the `OnUpgrade` of
-        // its request.
+        // The future was dropped before its response is used, because it may hold the `OnUpgrade`
+        // of its request.
         Done,
     }
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::response::{UpgradeHandler, Upgraded};
 
 /// The handler of the stream after a 101, or after 2xx to CONNECT, as an extension of the service's
-/// response. Without it, and without hyper's, such a response is an application failure.
+/// response. Without it, and without hyper's `OnUpgrade`, such a response is an application
+/// failure.
 ///
 /// ```
 /// use httpants_driver::Upgraded;
@@ -26,8 +27,8 @@ use crate::response::{UpgradeHandler, Upgraded};
 pub struct Upgrade(Arc<Mutex<Option<UpgradeHandler>>>);
 
 impl Upgrade {
-    /// Creates an upgrade with this function. If a response with a clone was sent before, the clone
-    /// has no stream, because there is only one.
+    /// Creates an upgrade with this function. The function is called once: of several responses
+    /// with clones of this value, only the first gets a stream.
     #[must_use]
     pub fn new<F, Fut>(then: F) -> Self
     where

@@ -1,9 +1,10 @@
-//! The function that a service and its bodies run in.
+//! The function within which a service and its bodies are called.
 
 /// Calls its argument once, in a context that the application provides.
 pub(super) type Within = dyn Fn(&mut dyn FnMut()) + Send + Sync;
 
-/// Calls this within the function, if there is one; `None` if that did not call it.
+/// Calls `call` within the function, if there is one. Returns `None` if the function did not call
+/// it.
 pub(super) fn run<T>(within: Option<&Within>, call: impl FnOnce() -> T) -> Option<T> {
     let Some(within) = within else { return Some(call()) };
     let (mut call, mut result) = (Some(call), None);
@@ -15,5 +16,5 @@ pub(super) fn run<T>(within: Option<&Within>, call: impl FnOnce() -> T) -> Optio
     result
 }
 
-/// The mistake of a function that does not.
+/// The error if the function does not call its argument.
 pub(super) const NOT_CALLED: &str = "the function of TowerService::within did not call its argument";

@@ -1,4 +1,4 @@
-//! The task of a WebSocket: runs its handler, and closes it in order.
+//! The task of a WebSocket, which runs the handler and the closing handshake.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -17,13 +17,13 @@ use super::socket::WebSocket;
 use crate::response::{TimeLimit, Upgraded};
 use crate::runtime::yield_now;
 
-/// How long the client may take for its Close and the end of its stream.
+/// Maximum time for the client's Close and the end of its stream.
 const CLOSING: Duration = Duration::from_secs(5);
-/// How long handler and client may take for that once the server shuts down, and the handler alone
-/// once its client does not respond.
+/// Maximum time for the handler and the client after the server began to shut down, and for the
+/// handler after its client did not respond to a ping.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
-/// Runs the handler, beside the closing handshake.
+/// Runs the handler, concurrently with the pings and the closing handshake.
 pub(super) async fn serve<F, Fut>(
     stream: Upgraded,
     (config, pings): (WebSocketConfig, PingSettings),
@@ -48,7 +48,8 @@ pub(super) async fn serve<F, Fut>(
     .await;
 }
 
-/// Waits until the handler is done with the WebSocket or the server shuts down, and closes it.
+/// Waits until the handler has dropped the WebSocket or the server shuts down, then closes the
+/// WebSocket.
 async fn attend(shared: &Shared, draining: impl Future<Output = ()>, limit: TimeLimit, mut pings: Pings) {
     let mut draining = pin!(draining);
     let mut shuts_down = false;
@@ -82,9 +83,9 @@ async fn attend(shared: &Shared, draining: impl Future<Output = ()>, limit: Time
     }
 }
 
-/// Sends the Close and waits for the client's. Where that does not come, because the client has
-/// broken the protocol, it waits for the end of its stream: closing a connection while the client
-/// is sending would reset it, and the Close might be lost.
+/// Sends the Close and waits for the client's. If the client has violated the protocol, no Close
+/// can be read, so it waits for the end of the client's stream: closing a connection while the
+/// client is sending would reset it, and the Close might be lost.
 async fn finish(connected: &mut Connected) {
     while let Some(Ok(_)) = poll_fn(|context| connected.poll_next(context)).await {
         yield_now().await;

@@ -17,9 +17,9 @@ use super::socket::WebSocket;
 use crate::request::{Request, WebSocketError};
 use crate::response::Response;
 
-/// The default limit of a message.
+/// Default maximum size of a message in bytes.
 const MAX_MESSAGE: usize = 1 << 20;
-/// The read buffer that each WebSocket keeps; longer messages go to memory of their own.
+/// Size in bytes of the read buffer that each WebSocket keeps; longer messages get separate memory.
 const READ_BUFFER: usize = 8 << 10;
 
 impl Request {
@@ -98,14 +98,14 @@ pub struct WebSocketUpgrade {
     origins: Origins,
     head: RequestHead,
     host: String,
-    /// The subprotocols that the client offers.
+    /// The subprotocols that the client offered.
     offered: Vec<String>,
     protocol: Option<String>,
 }
 
 impl WebSocketUpgrade {
-    /// Sets the maximum size of a received message, and of each of its frames, in bytes. A larger
-    /// one is closed with 1009. Default: 1 MiB.
+    /// Sets the maximum size of a received message, and of each of its frames, in bytes. For a
+    /// larger one, the WebSocket is closed with 1009. Default: 1 MiB.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.config = self.config.max_message_size(Some(bytes)).max_frame_size(Some(bytes));
         self
@@ -117,13 +117,13 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// Sets how often the server sends a ping; `None` sends none. Default: 30 s.
+    /// Sets the interval at which the server sends pings; `None` sends none. Default: 30 s.
     ///
-    /// A client whose network is gone, or whose machine has crashed, does not end its connection: without
-    /// pings a handler that waits for it would wait for ever, with its memory and its descriptor. And
-    /// proxies end connections on which nothing is sent, many of them after 60 s. Every client
-    /// responds to pings without its application (RFC 6455 section 5.5.2), and the pongs are not
-    /// passed on to the handler.
+    /// A client that lost its network or crashed does not end its connection: without pings a
+    /// handler that waits for it would wait forever and keep its memory and descriptor. Also,
+    /// proxies close connections on which nothing is sent, many of them after 60 s. Clients respond
+    /// to pings without their application (RFC 6455 section 5.5.2), and the pongs are not passed on
+    /// to the handler.
     ///
     /// ```
     /// use std::time::Duration;
@@ -145,13 +145,13 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// Sets how long after a ping something must be received from the client: a pong or anything else.
-    /// Then the connection is closed, [`WebSocket::next`] and [`WebSocket::send`] return an error of the
-    /// kind [`TimedOut`](std::io::ErrorKind::TimedOut), and the handler is dropped a second later. Default:
-    /// 20 s.
+    /// Sets the maximum time after a ping until something is received from the client: a pong or
+    /// anything else. If it expires, the connection is closed, [`WebSocket::next`] and
+    /// [`WebSocket::send`] return an error of the kind [`TimedOut`](std::io::ErrorKind::TimedOut),
+    /// and the handler is dropped a second later. Default: 20 s.
     ///
-    /// One message is received before a handler asks for it. While it does not take that, a client that
-    /// is gone looks like one that waits.
+    /// One message is received before a handler asks for it. Until the handler takes that message,
+    /// a client that has disconnected is not detected.
     pub fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.pings.timeout = timeout;
         self
@@ -171,8 +171,8 @@ impl WebSocketUpgrade {
         self.protocol.as_deref()
     }
 
-    /// Allows pages of this origin, such as `https://app.example.com`, beside those of the same
-    /// host. May be called more than once.
+    /// Allows pages of this origin, such as `https://app.example.com`, in addition to those of the
+    /// same host. May be called more than once.
     pub fn allow_origin(mut self, origin: &str) -> Self {
         self.origins.allow(origin);
         self

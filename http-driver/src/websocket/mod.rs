@@ -24,14 +24,14 @@
 //!
 //! # Browsers
 //!
-//! Any page may open a WebSocket to any server, with the cookies that the browser has for that
-//! server. So a request whose Origin field names another host than its own gets 403 (RFC 6455
-//! section 10.2), unless [`allow_origin`](WebSocketUpgrade::allow_origin) names that origin or
-//! [`any_origin`](WebSocketUpgrade::any_origin) allows all. Clients that are not browsers send no
-//! Origin and are not checked. Behind a proxy that replaces the Host field, the host is that of
-//! [`Server::xheaders`](crate::Server::xheaders).
+//! A page of any site may open a WebSocket to any server, with the cookies that the browser has for
+//! that server. Therefore a request whose Origin field names another host than the request gets 403
+//! (RFC 6455 section 10.2), unless [`allow_origin`](WebSocketUpgrade::allow_origin) names that
+//! origin or [`any_origin`](WebSocketUpgrade::any_origin) allows all. Clients that are not browsers
+//! send no Origin and are not checked. Behind a proxy that replaces the Host field, the host is
+//! that of [`Server::xheaders`](crate::Server::xheaders).
 //!
-//! # How it ends
+//! # Closing
 //!
 //! | cause | Close frame | then |
 //! |---|---|---|
@@ -42,7 +42,7 @@
 //! | nothing comes from the client in time after a [ping](WebSocketUpgrade::ping_interval) | none | the connection is closed; the handler reads an error, and has 1 s |
 //!
 //! A handler that panics drops the connection. After [`Handle::shutdown`](crate::Handle::shutdown)
-//! nothing lasts longer than [`Server::upgrade_grace`](crate::Server::upgrade_grace).
+//! a WebSocket lasts no longer than [`Server::upgrade_grace`](crate::Server::upgrade_grace).
 
 mod closing;
 mod handshake;

@@ -1,10 +1,10 @@
-//! The check of the page that opens a WebSocket (RFC 6455 section 10.2).
+//! The check of the origin of a page that opens a WebSocket (RFC 6455 section 10.2).
 
-/// The pages that may open a WebSocket.
+/// The origins whose pages may open a WebSocket.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origins {
     any: bool,
-    /// Further ones than those of the same host, in lower case.
+    /// Allowed origins in addition to those of the same host, in lower case.
     allowed: Vec<String>,
 }
 
@@ -21,7 +21,7 @@ impl Origins {
         self.allowed.push(origin.strip_suffix(own_port).unwrap_or(&origin).to_owned());
     }
 
-    /// Returns whether a request for this host may come from the page of these Origin fields.
+    /// Returns whether a request for this host with these Origin fields is allowed.
     pub(super) fn permit<'a>(&self, mut fields: impl Iterator<Item = &'a [u8]>, host: &str) -> bool {
         let Some(origin) = fields.next() else { return true };
         if self.any {
@@ -33,7 +33,7 @@ impl Origins {
 }
 
 /// Returns whether the origin has this host and port. The schemes of the page and of the WebSocket
-/// need not be compared: a proxy in front may end TLS.
+/// are not compared, because a proxy may terminate TLS.
 fn is_of_host(origin: &str, host: &str) -> bool {
     let (default, authority) = match origin.split_once("://") {
         Some(("https", authority)) => ("443", authority),

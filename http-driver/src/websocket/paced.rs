@@ -8,18 +8,18 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::response::Upgraded;
 
-/// Reads after which other tasks get a turn.
+/// Number of reads after which other tasks get a turn.
 const MAX_IN_A_ROW: u8 = 16;
 
-/// The stream below the frames. One message is read until it is complete, and a client may send
-/// fragments without content and without an end.
+/// The stream below the WebSocket frames. Tungstenite reads until a message is complete, and a
+/// client may send endless empty fragments.
 #[derive(Debug)]
 pub(super) struct Paced {
-    /// Dropped where the client was given up.
+    /// `None` after [`give_up`](Self::give_up).
     stream: Option<Upgraded>,
-    /// Reads since the last one that waited.
+    /// Number of reads since the last one that waited.
     in_a_row: u8,
-    /// Bytes were received since this was last asked.
+    /// True if bytes were received since the last call of [`has_received`](Self::has_received).
     has_received: bool,
 }
 
@@ -33,7 +33,7 @@ impl Paced {
         std::mem::take(&mut self.has_received)
     }
 
-    /// Closes the transport: the client is gone without a word.
+    /// Closes the transport, because the client does not respond.
     pub(super) fn give_up(&mut self) {
         self.stream = None;
     }

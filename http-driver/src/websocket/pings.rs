@@ -1,4 +1,4 @@
-//! Pings of the server, which tell whether a client is still there.
+//! Pings of the server, which detect clients that have disconnected without a Close.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::shared::Shared;
 use crate::response::TimeLimit;
 
-/// The resolution of the alarm.
+/// The shortest interval: the resolution of the alarm.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The settings of pings.
@@ -27,21 +27,21 @@ impl Default for PingSettings {
 pub(super) struct Pings {
     settings: PingSettings,
     stage: Stage,
-    /// What was sent may wait for room.
+    /// True if a sent ping may still be buffered.
     unsent: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Stage {
-    /// There are none, or no more.
+    /// No pings are sent, or no more.
     Off,
-    /// The next one is due at the alarm.
+    /// The next ping is due at the alarm.
     Resting,
-    /// The next one is due, as soon as the handler does not use the stream.
+    /// The next ping is sent as soon as the handler does not use the stream.
     Due,
-    /// Something of the client is awaited: since `waited`, and looked for every `step`.
+    /// Waiting for bytes of the client, for the time `waited` so far; checked every `step`.
     Awaiting { waited: Duration, step: Duration },
-    /// It is looked for, as soon as the handler does not use the stream.
+    /// The check is due as soon as the handler does not use the stream.
     Judging { waited: Duration, step: Duration },
 }
 
@@ -59,7 +59,7 @@ impl Pings {
         Self { settings, stage, unsent: false }
     }
 
-    /// Sends a ping when it is time; returns true, once, if the client did not respond to the last one.
+    /// Sends a ping if it is due; returns true once if the client did not respond to the last one.
     pub(super) fn poll(&mut self, shared: &Shared, context: &mut Context<'_>, limit: &TimeLimit) -> bool {
         if limit.has_rung() {
             self.stage = match self.stage {
@@ -81,7 +81,7 @@ impl Pings {
             let flush = shared.poll(context, |connected, context| {
                 let flushed = connected.poll_flush(context);
                 if flushed.is_ready() {
-                    // Its waker was replaced.
+                    // The handler's waker was replaced by that of this task.
                     connected.wake_handler();
                 }
                 flushed

@@ -1,8 +1,8 @@
-//! The place that a WebSocket shares with the task of its connection.
+//! The stream that a WebSocket shares with the task of its connection.
 //!
-//! The task that polls the stream takes it out of the place meanwhile, so nothing is polled under the
-//! lock. The task of the connection takes it to send a Close when the server shuts down, whatever
-//! the handler waits for, and for good once the handler has dropped its [`WebSocket`].
+//! A task takes the stream out of the shared place while it polls it, so nothing is polled under
+//! the lock. The task of the connection takes it to send a Close when the server shuts down, even
+//! while the handler waits, and keeps it after the handler has dropped its [`WebSocket`].
 //!
 //! [`WebSocket`]: super::WebSocket
 
@@ -20,28 +20,29 @@ use futures_sink::Sink;
 
 use super::paced::Paced;
 
-/// Bytes of pongs that may wait for a client which does not read.
+/// Maximum number of bytes of pongs that are buffered for a client that does not read.
 const MAX_PONGS: usize = 64 << 10;
-/// Messages after which other tasks get a turn.
+/// Number of messages after which other tasks get a turn.
 const MAX_IN_A_ROW: u8 = 32;
 
-/// The stream, and how far it is closed.
+/// The stream, and the state of its closing handshake.
 #[derive(Debug)]
 pub(super) struct Connected {
     pub(super) stream: WebSocketStream<Paced>,
-    /// A Close of the server was queued.
+    /// True if a Close of the server was queued.
     pub(super) is_closing: bool,
-    /// The client broke the protocol or is gone, so nothing more can be read.
+    /// True if the client violated the protocol or has disconnected, so that nothing more can be
+    /// read.
     pub(super) has_failed: bool,
-    /// Bytes of pongs since the last flush.
+    /// Number of bytes of pongs since the last flush.
     pongs: usize,
-    /// Messages that the handler read without waiting.
+    /// Number of messages that the handler read without waiting.
     in_a_row: u8,
-    /// The handler, while it waits for a message.
+    /// The waker of the handler while it waits for a message.
     reader: Option<Waker>,
-    /// The handler, while it waits for room to send.
+    /// The waker of the handler while it waits for room to send.
     writer: Option<Waker>,
-    /// The pong to the last ping of the server was not received.
+    /// True if the pong to the last ping of the server was not received yet.
     awaits_pong: bool,
     /// A message that was read before the handler asked for it.
     ahead: Option<Result<Message, Error>>,
@@ -65,7 +66,7 @@ impl Connected {
     /// Queues a Close, unless either side has closed.
     pub(super) fn close(&mut self, frame: CloseFrame) {
         if !std::mem::replace(&mut self.is_closing, true) {
-            // Fails only if the client has closed or is gone.
+            // Fails only if the client has closed the WebSocket or has disconnected.
             let _ = Pin::new(&mut self.stream).start_send(Message::Close(Some(frame)));
         }
     }
@@ -82,7 +83,7 @@ impl Connected {
         flushed
     }
 
-    /// Returns the next message; queues a Close if the client breaks the protocol.
+    /// Returns the next message; queues a Close if the client violates the protocol.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         if self.has_failed {
             return Poll::Ready(None);
@@ -92,7 +93,7 @@ impl Connected {
         }
         let mut next = Pin::new(&mut self.stream).poll_next(context);
         if matches!(&next, Poll::Ready(Some(Ok(Message::Pong(data)))) if data.is_empty() && self.awaits_pong) {
-            // That of a ping of the server is of no use to the handler.
+            // A pong to a ping of the server is not passed on to the handler.
             self.awaits_pong = false;
             next = Pin::new(&mut self.stream).poll_next(context);
         }
@@ -111,8 +112,8 @@ impl Connected {
 }
 
 impl Connected {
-    /// Returns the next message for the handler, and lets other tasks run now and then: a client
-    /// may send without a pause.
+    /// Returns the next message for the handler. Yields to other tasks after [`MAX_IN_A_ROW`]
+    /// messages, because a client may send without a pause.
     pub(super) fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         if self.in_a_row == MAX_IN_A_ROW {
             self.in_a_row = 0;
@@ -134,13 +135,13 @@ impl Connected {
 }
 
 impl Connected {
-    /// Notes that the handler waits for room to send, unless this is ready.
+    /// Stores the waker of the handler, which waits for room to send, unless `polled` is ready.
     pub(super) fn note_writer<T>(&mut self, polled: Poll<T>, context: &Context<'_>) -> Poll<T> {
         self.writer = polled.is_pending().then(|| context.waker().clone());
         polled
     }
 
-    /// Wakes the handler, whatever it waits for.
+    /// Wakes the handler, whether it waits to read or to send.
     pub(super) fn wake_handler(&mut self) {
         self.reader.take().into_iter().chain(self.writer.take()).for_each(Waker::wake);
     }
@@ -158,8 +159,8 @@ impl Connected {
         true
     }
 
-    /// Returns whether the client has sent anything since the last ping. If the handler does not read,
-    /// one message is read ahead; while it is not taken, the answer is unknown.
+    /// Returns whether the client has sent anything since the last ping. If the handler does not
+    /// read, one message is read ahead. While the handler does not take it, this returns true.
     pub(super) fn is_alive(&mut self, context: &mut Context<'_>) -> bool {
         if self.stream.get_mut().has_received() || self.ahead.is_some() || self.has_failed {
             return true;
@@ -169,7 +170,7 @@ impl Connected {
             self.wake_handler();
             return true;
         }
-        // Its waker was replaced.
+        // The handler's waker was replaced by that of this task.
         self.wake_handler();
         self.stream.get_mut().has_received()
     }
@@ -182,7 +183,7 @@ impl Connected {
 }
 
 /// Returns the status code for an error of the client (RFC 6455 section 7.4.1); `None` if the
-/// client is gone.
+/// client has disconnected.
 fn close_code(error: &Error) -> Option<CloseCode> {
     use async_tungstenite::tungstenite::error::ProtocolError;
     match error {
@@ -194,22 +195,22 @@ fn close_code(error: &Error) -> Option<CloseCode> {
     }
 }
 
-/// The place of the stream.
+/// The shared place of the stream.
 #[derive(Clone, Debug)]
 pub(super) struct Shared(Arc<Mutex<Place>>);
 
 #[derive(Debug)]
 struct Place {
     connected: Option<Box<Connected>>,
-    /// The handler has dropped its WebSocket.
+    /// True if the handler has dropped its WebSocket.
     is_released: bool,
-    /// Waits until the stream is back.
+    /// The waker of the handler while it waits for the stream to be put back.
     user: Option<Waker>,
-    /// The task of the connection.
+    /// The waker of the connection's task.
     owner: Option<Waker>,
 }
 
-/// A stream that was taken out; goes back when this is dropped.
+/// A stream that was taken out; it is put back on drop.
 struct Taken<'a> {
     shared: &'a Shared,
     connected: Option<Box<Connected>>,
@@ -236,7 +237,7 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls this with the stream, for the handler.
+    /// Calls `call` with the stream, for the handler.
     pub(super) fn poll<T>(
         &self,
         context: &mut Context<'_>,
@@ -262,7 +263,7 @@ impl Shared {
         }
     }
 
-    /// Notes that the handler has dropped its WebSocket.
+    /// Records that the handler has dropped its WebSocket.
     pub(super) fn release(&self) {
         let owner = {
             let mut place = self.place();

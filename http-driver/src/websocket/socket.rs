@@ -1,4 +1,4 @@
-//! A WebSocket as its handler uses it.
+//! The WebSocket that a handler uses.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -15,14 +15,15 @@ use super::shared::Shared;
 
 /// An open WebSocket: a `Stream` of received messages and a `Sink` of messages to send.
 ///
-/// Dropping it closes the WebSocket in order; [`close`](Self::close) sets the status code of that.
-/// Pings are responded to while messages are read; they are returned, too, and need no response.
-/// When the server shuts down, the client gets a Close with 1001, [`next`](Self::next) returns
-/// `None`, and [`send`](Self::send) fails; the handler has a second to end.
+/// Dropping it closes the WebSocket with a closing handshake; [`close`](Self::close) does so with
+/// another status code. Pings are responded to while messages are read; they are also returned, and
+/// need no response. When the server shuts down, the client gets a Close with 1001,
+/// [`next`](Self::next) returns `None`, and [`send`](Self::send) fails; the handler has a second to
+/// end.
 pub struct WebSocket {
     shared: Shared,
     protocol: Option<String>,
-    /// A message that a `Sink` has taken.
+    /// A message that the `Sink` has accepted and not sent yet.
     pending: Option<Message>,
 }
 
@@ -37,11 +38,11 @@ impl WebSocket {
         self.protocol.as_deref()
     }
 
-    /// Returns the next message; `None` once the WebSocket is closed or the server shuts down.
+    /// Returns the next message; `None` after the WebSocket was closed or if the server shuts down.
     ///
     /// # Errors
-    /// Returns an error if the client breaks the protocol, exceeds a limit or is gone. It is the
-    /// last item.
+    /// Returns an error if the client violates the protocol, exceeds a limit or has disconnected.
+    /// It is the last item.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
         poll_fn(|context| self.poll_message(context)).await
     }
@@ -49,7 +50,7 @@ impl WebSocket {
     /// Sends a message, and waits until the transport has accepted it.
     ///
     /// # Errors
-    /// Returns an error if the WebSocket is closed or the client is gone.
+    /// Returns an error if the WebSocket is closed or the client has disconnected.
     pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         poll_fn(|context| self.poll_pending(context)).await?;
         self.pending = Some(message);
@@ -63,8 +64,8 @@ impl WebSocket {
         .await
     }
 
-    /// Closes the WebSocket with this status code and reason of up to 123 bytes. The client's Close
-    /// is awaited after this is dropped.
+    /// Closes the WebSocket with this status code and reason of up to 123 bytes. Does not wait for
+    /// the client's Close; the server does that afterwards.
     pub async fn close(self, frame: CloseFrame) {
         poll_fn(|context| {
             self.shared.poll(context, |connected, _| {
@@ -84,7 +85,7 @@ impl WebSocket {
         })
     }
 
-    /// Gives the pending message to the stream once that has room.
+    /// Passes the pending message to the stream when that has room.
     fn poll_pending(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.pending.is_none() {
             return Poll::Ready(Ok(()));

@@ -1,4 +1,4 @@
-//! Tests of looking a file up before there is a response.
+//! Tests of `FileRoot::find`.
 
 use std::fs;
 
@@ -7,8 +7,8 @@ use httpants_testkit::memory::Memory;
 
 use crate::site::{Site, ask, ask_with};
 
-/// Starts an application that sends files and has routes of its own. It does this between finding a
-/// file and responding.
+/// Starts an application that sends files and has other routes. It calls `meanwhile` between
+/// finding a file and responding.
 fn start(memory: &Memory, files: FileRoot, meanwhile: impl Fn() + Clone + 'static) {
     let handler = async |(files, meanwhile): (FileRoot, _), request: Request| -> Response {
         let found = files.find(&request).await;
@@ -27,7 +27,7 @@ fn call(meanwhile: &impl Fn()) {
 }
 
 #[test]
-fn application_continues_where_there_is_no_file() {
+fn application_continues_if_there_is_no_file() {
     let site = Site::new();
     let memory = Memory::new();
     let files = site.files().mount("/f").not_found("docs/index.html").unwrap().fallback("index.html").unwrap();
@@ -75,7 +75,7 @@ fn application_continues_where_there_is_no_file() {
 }
 
 #[test]
-fn what_was_found_is_sent_though_it_is_replaced() {
+fn found_file_is_sent_even_if_it_is_replaced() {
     let site = Site::new();
     for (fields, content) in [("", "identity"), ("Accept-Encoding: br\r\n", "brotli")] {
         let memory = Memory::new();
@@ -106,7 +106,7 @@ fn found_response_that_is_not_sent_closes_its_file() {
 }
 
 #[test]
-fn found_file_is_left_to_a_proxy() {
+fn found_file_is_sent_by_a_proxy() {
     let site = Site::new();
     let memory = Memory::new();
     let handler =

@@ -1,4 +1,4 @@
-//! Tests of which paths lead to a file.
+//! Tests of the mapping of paths to files.
 
 use std::fs::{self, File, Permissions};
 use std::future::ready;
@@ -115,7 +115,7 @@ fn directory_without_slash_is_redirected() {
         }
     }
     assert_eq!(ask_with(&memory, "POST", "/f/docs", "").status, 405);
-    // No target may be read as the name of another server.
+    // No Location may be interpreted as the name of another server.
     for target in ["//docs", "//docs/..", "/\\docs", "/%2Fdocs", "//a/docs", "/f//docs", "/f/bare", "/f/hello.txt?/"] {
         let response = ask(&memory, target);
         assert_eq!(response.field("Location"), None, "{target}");
@@ -177,7 +177,7 @@ fn unreadable_file_is_forbidden() {
         const OTHER_USER: u32 = 65_534;
         let mut again = Command::new(std::env::current_exe().unwrap());
         again.args(["--exact", "paths::unreadable_file_is_forbidden"]).uid(OTHER_USER).gid(OTHER_USER);
-        // Another user may be unable to run the program.
+        // Another user may not have the permission to run the test program.
         if let Ok(output) = again.output() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         }

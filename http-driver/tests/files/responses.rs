@@ -176,7 +176,7 @@ fn application_fields_are_on_every_file_response() {
     }
 }
 
-/// Otherwise the eighth would be the last response on its connection.
+/// If such files were kept open, the eighth response would be the last on its connection.
 #[test]
 fn bodiless_status_keeps_no_file_open() {
     let (site, memory) = world();
@@ -270,7 +270,7 @@ fn x_sendfile_names_the_file() {
         assert_eq!(ask(&memory, "/opened").text(), "secret", "a file opened by the application is sent by this server");
         assert_eq!(site.open_files(), 0);
     }
-    // The proxy knows only a part of this root.
+    // The proxy serves only a part of this root.
     let memory = Memory::new();
     let policy = XSendfile::new("X-Sendfile", site.root.join("docs")).unwrap();
     site.start_with(&memory, |server| server.x_sendfile(policy));

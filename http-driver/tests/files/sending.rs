@@ -172,7 +172,7 @@ fn large_file_does_not_block_other_tasks() {
     const SIZE: u64 = 20 << 20;
     let site = Site::new();
     File::create(site.root.join("large.bin")).unwrap().set_len(SIZE).unwrap();
-    // One turn per MiB that the socket takes, and per quarter MiB that is read.
+    // One turn per MiB that the socket accepts by sendfile, or per quarter MiB that is read.
     for (memory, turns) in worlds(0, Faults::default()).into_iter().zip([80, 20]) {
         site.start(&memory);
         let client = memory.connect();

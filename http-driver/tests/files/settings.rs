@@ -16,7 +16,7 @@ fn serve(files: FileRoot) -> Memory {
 }
 
 #[test]
-fn dotfiles_are_hidden_unless_asked_for() {
+fn dotfiles_are_hidden_unless_enabled() {
     let site = Site::new();
     for folder in [".git", ".well-known", "docs/.well-known"] {
         fs::create_dir(site.root.join(folder)).unwrap();

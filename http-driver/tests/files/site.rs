@@ -8,10 +8,10 @@ use httpants_driver::{FileRoot, Handle, Misuse, NamedFile, Request, Response, Se
 use httpants_testkit::memory::{Client, Faults, Memory};
 use tempfile::TempDir;
 
-/// The length of `data.bin`: several pieces.
+/// Length of `data.bin` in bytes: several pieces.
 pub(crate) const LENGTH: usize = 300_000;
 
-/// A directory with files, next to one with a secret.
+/// A server for a directory with files, next to which is a directory with a secret.
 pub(crate) struct Site {
     _folder: TempDir,
     pub(crate) outside: PathBuf,
@@ -136,7 +136,7 @@ fn application(files: &FileRoot, outside: &Path, request: &Request) -> Result<Re
     })
 }
 
-/// Sets fields for every response, and fields for the file alone.
+/// Sets fields for every response, and fields that are only sent with the file.
 fn with_policy(response: Response) -> Response {
     response
         .with_header("X-Frame-Options", "DENY")
@@ -151,7 +151,7 @@ pub(crate) struct ReceivedResponse {
     pub(crate) status: u16,
     head: String,
     pub(crate) content: Vec<u8>,
-    /// The body has the length given by the head.
+    /// True if the body has the length given by the head.
     pub(crate) whole: bool,
 }
 
@@ -170,7 +170,7 @@ impl ReceivedResponse {
         std::str::from_utf8(&self.content).unwrap()
     }
 
-    /// Returns the same with a fixed boundary instead of the random one.
+    /// Returns the response with a fixed boundary instead of the random one.
     pub(crate) fn with_boundary(mut self, fixed: &str) -> Self {
         let Some(boundary) = self.field("Content-Type").and_then(|value| value.split_once("boundary=")) else {
             return self;
@@ -233,7 +233,7 @@ pub(crate) fn ask(memory: &Memory, path: &str) -> ReceivedResponse {
     ask_with(memory, "GET", path, "")
 }
 
-/// Runtimes whose sockets can send files, and whose sockets cannot.
+/// Returns a runtime whose sockets can send files, and one whose sockets cannot.
 pub(crate) fn worlds(seed: u64, faults: Faults) -> [Memory; 2] {
     [false, true].map(|send_files| {
         let mut faults = faults;

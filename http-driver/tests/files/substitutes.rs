@@ -1,4 +1,4 @@
-//! Tests of the pages that are sent where there is no file.
+//! Tests of the `fallback` and `not_found` files of a root.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ fn start(memory: &Memory, files: FileRoot) {
     memory.start(Server::with_runtime(memory.clone(), handler));
 }
 
-/// Fields of the application for a file, under one path.
+/// Responds with a file; for one path, with fields of the application.
 fn respond(files: &FileRoot, request: &Request) -> Response {
     let response = files.serve(request);
     if !request.path().ends_with("/own") {
@@ -152,7 +152,7 @@ fn page_that_went_missing_is_a_plain_404() {
 }
 
 #[test]
-fn only_the_fallback_is_left_to_a_proxy() {
+fn proxy_sends_only_the_fallback() {
     let site = Site::new();
     let memory = Memory::new();
     let files = site.files().precompressed(true).fallback("index.html").unwrap().not_found("docs/index.html").unwrap();

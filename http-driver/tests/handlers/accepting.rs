@@ -12,7 +12,7 @@ fn start() -> (Altered, Handle) {
 }
 
 #[test]
-fn accepting_goes_on_a_tenth_of_a_second_after_an_error() {
+fn accepting_is_retried_100_ms_after_an_error() {
     let (runtime, handle) = start();
     let client = runtime.client(&[ErrorKind::OutOfMemory; 2], &get("/"));
     for errors in 1..=2 {
@@ -45,11 +45,11 @@ fn repeated_accept_errors_are_logged_once() {
         }
     });
     assert!(logged.iter().all(|event| event.contains("accept failed")), "{logged:?}");
-    assert_eq!(logged.len(), 2, "the second time behind an accepted connection");
+    assert_eq!(logged.len(), 2, "the second time after an accepted connection");
     assert_eq!(handle.counters().accept_errors, 5);
 }
 
-/// What only lingers gives its descriptor up.
+/// A lingering connection is closed to free its descriptor.
 #[test]
 fn an_accept_error_closes_a_connection_that_lingers() {
     let (runtime, _) = start();

@@ -23,7 +23,7 @@ use httpants_testkit::memory::{Client, Memory, MemoryListener, MemorySleep, Memo
 #[derive(Clone)]
 pub(crate) struct Altered {
     pub(crate) memory: Memory,
-    /// The errors of the listener, before it accepts.
+    /// The errors that the listener returns before it accepts a connection.
     failures: Rc<RefCell<VecDeque<ErrorKind>>>,
     /// The time that passes with each reading of the clock.
     tick: Rc<Cell<Duration>>,
@@ -94,7 +94,7 @@ impl<F: Future<Output = ()> + 'static> Spawn<F> for Altered {
     }
 }
 
-/// A future that is polled with another waker each time. Only the last one counts.
+/// A future that is polled with another waker each time. Only the last waker wakes the task.
 struct Moving<F> {
     future: Pin<Box<F>>,
     task: Arc<Task>,
@@ -117,7 +117,7 @@ impl<F: Future> Future for Moving<F> {
     }
 }
 
-/// The waker of one poll, without effect behind the next one.
+/// The waker of one poll, without effect after the next poll.
 struct OfPoll {
     task: Arc<Task>,
     poll: usize,
@@ -153,7 +153,7 @@ impl Altered {
         self.tick.set(tick);
     }
 
-    /// Returns a client that has sent these bytes, while accepting fails like this.
+    /// Returns a client that has sent these bytes, while accepting fails with these errors.
     pub(crate) fn client(&self, failures: &[ErrorKind], bytes: &str) -> Client {
         self.failures.borrow_mut().extend(failures);
         let client = self.memory.connect();

@@ -55,7 +55,7 @@ fn stream_of_a_bodiless_response_is_dropped_unpolled() {
     }
 }
 
-/// Sends a body for `/` through a responder, with or without handling the error.
+/// Sends a body through a responder; for `/returned` it returns the error, otherwise it ignores it.
 async fn send(request: Request, status: u16, notes: Notes) -> Result<Response, Misuse> {
     let mut responder = request.responder();
     responder.send_status(status)?;
@@ -91,7 +91,7 @@ fn send_on_a_bodiless_response_is_misuse_no_body() {
 }
 
 #[test]
-fn no_body_before_the_head_is_a_500() {
+fn misuse_no_body_before_the_head_is_a_500() {
     let world = start(async |_, _: Request| Err::<Response, _>(Misuse::NoBody));
     let client = world.connect();
     assert_eq!(world.ask(&client, get("/")), [failed()]);

@@ -12,7 +12,7 @@ use httpants_testkit::memory::Client;
 use crate::reentrant::Asks;
 use crate::world::{Notes, World, get, in_time, seconds, start, text};
 
-/// Bytes that use their request when they are dropped.
+/// The owner of bytes, which uses its request when it is dropped.
 struct Owner {
     _asks: Asks,
     content: Vec<u8>,
@@ -24,7 +24,7 @@ impl AsRef<[u8]> for Owner {
     }
 }
 
-/// One piece, followed by the end, or by waiting forever.
+/// A stream of one piece that then ends, or waits forever.
 struct OnePiece(Option<Bytes>, bool);
 
 impl Stream for OnePiece {
@@ -54,7 +54,7 @@ async fn respond(request: Request, size: usize, notes: Notes) -> Result<Response
             responder.send(content).await?;
             responder.finish().await
         }
-        // Refused, because only five bytes are expected.
+        // An error, because Content-Length allows only five bytes.
         _ => {
             responder.send_status(200)?;
             responder.send_headers([("Content-Length", "5")], true)?;
@@ -68,7 +68,7 @@ async fn respond(request: Request, size: usize, notes: Notes) -> Result<Response
 const PATHS: [&str; 6] = ["/whole", "/stream", "/open-stream", "/send-response", "/send", "/refused"];
 
 /// Runs each way to respond, with a small and a large body, with a client that reads `taken` bytes;
-/// then runs the scene. No body bytes may remain after it.
+/// then runs `scene`. All body bytes must be dropped after it.
 fn play(taken: usize, scene: fn(&World, &Client)) {
     for path in PATHS {
         for size in [6, 200_000] {
@@ -119,7 +119,7 @@ fn owner_of_queued_body_may_use_the_request_on_timeout() {
     });
 }
 
-/// Runs with clients that read nothing, a part of the head, and a part of the body.
+/// Runs `scene` with clients that read nothing, a part of the head, and a part of the body.
 fn for_slow_clients(scene: fn(&World, &Client)) {
     for taken in [0, 20, 1_000] {
         play(taken, scene);

@@ -1,4 +1,4 @@
-//! What ends upgraded streams when the server shuts down.
+//! Tests of the end of upgraded streams when the server shuts down.
 
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -18,7 +18,7 @@ async fn write(stream: &mut Upgraded, bytes: &[u8]) {
     assert_eq!(written, bytes.len());
 }
 
-/// Says goodbye when the server shuts down.
+/// Sends a last message when the server shuts down.
 async fn polite(mut stream: Upgraded) {
     stream.draining().await;
     write(&mut stream, b"goodbye").await;
@@ -42,7 +42,8 @@ where
     (world, client)
 }
 
-/// When the client's connection is closed, counted from now, to the half second.
+/// Returns the time from now until the client's connection is closed, with a resolution of half a
+/// second.
 fn closed_after(world: &World, client: &Client) -> Duration {
     let start = world.memory.now().mono;
     while !client.is_closed() {
@@ -53,7 +54,7 @@ fn closed_after(world: &World, client: &Client) -> Duration {
 }
 
 #[test]
-fn upgraded_stream_learns_of_a_shutdown_and_ends_it() {
+fn upgraded_stream_is_notified_of_a_shutdown() {
     let (world, client) = upgraded(None, polite);
     world.memory.advance(seconds(1000));
     assert!(!client.is_closed());
@@ -89,7 +90,7 @@ fn stream_that_does_not_end_is_dropped_when_its_time_is_over() {
 }
 
 #[test]
-fn stream_that_is_upgraded_during_the_shutdown_has_its_time_from_then_on() {
+fn stream_upgraded_during_the_shutdown_has_its_whole_grace() {
     let handler = async |memory: Memory, _: Request| {
         sleep(&memory, seconds(2)).await;
         Response::upgrade("other", async |stream| {
@@ -105,7 +106,7 @@ fn stream_that_is_upgraded_during_the_shutdown_has_its_time_from_then_on() {
 }
 
 #[test]
-fn handle_waits_for_the_shutdown_also_from_elsewhere() {
+fn handle_waits_for_a_shutdown_by_another_thread() {
     for close in [false, true] {
         let (world, _client) = upgraded(None, polite);
         let notes = Notes::default();

@@ -1,4 +1,4 @@
-//! Responses of the application to the errors of the server.
+//! Tests of `Server::on_error`.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use httpants_testkit::memory::Memory;
 
 use crate::world::{World, errors, get, in_time, ok, post, responses, seconds, start_with, text};
 
-/// Shows all that the function gets.
+/// Returns a page with all arguments of the function.
 fn page(error: &ServerError, request: Option<&RequestHead>) -> Option<Response> {
     let path = request.map_or("-", |request| request.path());
     let page = Response::html(format!("{} {path}: {error}", error.status().as_u16()));
@@ -23,7 +23,7 @@ fn page(error: &ServerError, request: Option<&RequestHead>) -> Option<Response> 
 
 type Handling = std::pin::Pin<Box<dyn Future<Output = Response>>>;
 
-/// Fails in the way of the path.
+/// Fails in the way selected by the path.
 fn application(_: Memory, request: Request) -> Handling {
     if request.path() == "/function" {
         panic!("on purpose");
@@ -80,7 +80,8 @@ fn request(method: &str, path: &str, fields: &str, body: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}")
 }
 
-/// Each error: the request, the status, the path that is known, and the default text.
+/// Returns a case per error: the request, the status, the path passed to the function, and the
+/// default text.
 fn cases() -> Vec<(String, u16, &'static str, &'static str)> {
     let form = "Content-Type: multipart/form-data\r\nContent-Length: 2\r\n";
     let packed = "Content-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n";
@@ -129,7 +130,7 @@ fn cases() -> Vec<(String, u16, &'static str, &'static str)> {
     ]
 }
 
-/// Everything that a server sends for a request behind another one, in time.
+/// Returns everything that a server sends for this request after another one.
 fn received(world: &World, bytes: &str) -> String {
     let client = world.connect();
     client.send((get("/own") + bytes).as_bytes());
@@ -155,7 +156,7 @@ fn each_error_of_the_server_has_the_page_of_the_application() {
         }
         assert_eq!(head.matches("Content-").count(), if status == 416 { 3 } else { 2 }, "{head}");
 
-        // Without it, the same status line, and the same of the connection.
+        // The status line and the `Connection` field are the same without the function.
         let all = received(&default, &bytes);
         let (_, last) = all.split_once("\r\n\r\nown").unwrap();
         let (default_head, default_body) = last.split_once("\r\n\r\n").unwrap();
@@ -242,9 +243,9 @@ fn causes_are_told_apart() {
     assert_eq!(*causes.lock().unwrap(), expected);
 }
 
-/// All of these are mistakes, or the choice, of the application.
+/// All of these are mistakes of the application, or it chose the default.
 #[test]
-fn what_is_no_page_leaves_the_default() {
+fn invalid_page_leaves_the_default() {
     for (name, message) in [
         ("none", None),
         ("panic", Some("panicked")),
@@ -341,7 +342,7 @@ fn tunnels_that_are_not_opened_have_the_page() {
     assert_eq!(received, [(501, Some(body))]);
 }
 
-/// The request of the handler locks the connection.
+/// Using the handler's request takes the lock of the connection.
 #[test]
 fn no_lock_is_held_while_the_function_runs() {
     in_time(|| {
@@ -390,7 +391,7 @@ fn the_access_log_has_the_size_of_the_page() {
 }
 
 #[test]
-fn the_connection_goes_on_behind_a_page_where_it_does_without() {
+fn connection_continues_after_a_page_as_without_it() {
     let world = with_pages();
     let client = world.connect();
     for path in ["/nothing", "/panic"] {

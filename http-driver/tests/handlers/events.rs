@@ -11,7 +11,7 @@ use httpants_testkit::memory::Client;
 
 use crate::world::{Notes, OnDrop, World, errors, get, in_time, seconds, start, text};
 
-/// Events that the test gives one by one.
+/// Events that the test provides one by one.
 #[derive(Clone, Default)]
 struct Source(Arc<Mutex<Given>>);
 
@@ -19,7 +19,7 @@ struct Source(Arc<Mutex<Given>>);
 struct Given {
     events: VecDeque<Result<Event, &'static str>>,
     ended: bool,
-    /// What comes without end.
+    /// The text of an event that is repeated endlessly.
     endless: Option<String>,
     waker: Option<Waker>,
 }
@@ -58,7 +58,7 @@ impl Stream for EventStream {
     }
 }
 
-/// A server of these events, with changed settings.
+/// Starts a server of events with changed settings.
 fn serve(change: impl Fn(Events) -> Events + Clone + 'static) -> (World, Source, Notes) {
     let (source, notes) = (Source::default(), Notes::default());
     let (given, kept) = (source.clone(), notes.clone());
@@ -71,7 +71,7 @@ fn serve(change: impl Fn(Events) -> Events + Clone + 'static) -> (World, Source,
     (world, source, notes)
 }
 
-/// The pieces that were received, without the framing of chunks.
+/// Returns the received pieces without chunk framing.
 fn pieces(client: &Client) -> String {
     let received = text(client);
     let mut lines = received.split("\r\n");
@@ -83,7 +83,7 @@ fn pieces(client: &Client) -> String {
 }
 
 #[test]
-fn events_leave_as_they_come_with_their_fields() {
+fn events_are_sent_at_once_with_all_fields() {
     let (world, source, notes) = serve(|events| events);
     let client = world.client("GET /news HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 6 \u{fc}\r\n\r\n");
     let head = text(&client);
@@ -163,7 +163,7 @@ fn heartbeat_has_the_interval_that_was_set_or_none() {
 }
 
 #[test]
-fn client_that_does_not_read_gets_no_comments_and_costs_no_time() {
+fn comments_are_not_sent_while_the_client_does_not_read() {
     let (world, source, notes) = serve(|events| events.heartbeat(seconds(1)));
     let client = world.connect();
     client.send(get("/").as_bytes());
@@ -194,7 +194,7 @@ fn stream_is_dropped_when_the_client_has_left() {
 }
 
 #[test]
-fn shutdown_ends_the_stream_behind_the_events_that_are_ready() {
+fn shutdown_ends_the_stream_after_the_ready_events() {
     let (world, source, notes) = serve(|events| events);
     let client = world.client(get("/"));
     text(&client);
@@ -210,7 +210,7 @@ fn shutdown_ends_the_stream_behind_the_events_that_are_ready() {
 }
 
 #[test]
-fn shutdown_ends_events_without_end() {
+fn shutdown_ends_endless_events() {
     let (world, source, notes) = serve(|events| events);
     let client = world.client(get("/"));
     text(&client);
@@ -223,9 +223,9 @@ fn shutdown_ends_events_without_end() {
     assert_eq!(notes.take(), ["none", "dropped"]);
 }
 
-/// Where the room to send ends before the turn of the stream does.
+/// The send buffer is full before the turn of the stream ends.
 #[test]
-fn shutdown_ends_large_events_without_end() {
+fn shutdown_ends_large_endless_events() {
     in_time(|| {
         let (world, source, notes) = serve(|events| events);
         let client = world.client(get("/"));

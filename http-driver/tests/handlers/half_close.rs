@@ -30,7 +30,7 @@ impl Stream for Waiting {
     }
 }
 
-/// Events that do not come.
+/// A stream of events that never yields one.
 struct Silent;
 
 impl Stream for Silent {
@@ -41,7 +41,7 @@ impl Stream for Silent {
     }
 }
 
-/// Responds as selected by the path, and notes what is dropped.
+/// Responds as selected by the path, and records what is dropped.
 async fn application(memory: Memory, request: Request, notes: Notes) -> Result<Response, Misuse> {
     let path = request.path().to_owned();
     let dropped = OnDrop(notes.clone(), "dropped");
@@ -186,9 +186,9 @@ fn each_byte_sent_to_a_half_closed_client_is_progress() {
     world.assert_left();
 }
 
-/// The client reads on, so there is somebody to serve.
+/// The client continues to read, so it is still waiting for the response.
 #[test]
-fn heartbeats_and_interim_responses_are_progress_too() {
+fn heartbeats_and_interim_responses_are_progress() {
     let world = start(&Notes::default(), Some(seconds(30)), HalfClose::Serve);
     let ask = |path: &str| {
         let client = world.client(get(path));
@@ -204,7 +204,7 @@ fn heartbeats_and_interim_responses_are_progress_too() {
     let received = text(&hints);
     assert_eq!(received.matches("HTTP/1.1 103 ").count(), 10, "{received}");
     assert!(received.ends_with("\r\n\r\nafter the hints"), "{received}");
-    // One that accepts nothing more is not served for long.
+    // A client that reads nothing more is dropped soon.
     events.take_only(0);
     world.memory.advance(seconds(60));
     assert!(events.is_reset());

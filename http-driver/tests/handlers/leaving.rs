@@ -1,5 +1,5 @@
-//! Tests of handlers and tasks that wait for their client to leave, and of clients that leave
-//! behind unread bytes.
+//! Tests of handlers and tasks that wait until their client disconnects, and of clients that
+//! disconnect while bytes are unread.
 
 use std::future::pending;
 
@@ -9,8 +9,8 @@ use httpants_testkit::memory::Memory;
 
 use crate::world::{Notes, OnDrop, World, get, post_head, responses, seconds, start_streaming, start_with};
 
-/// Waits for the client to leave: in the handler on `/handler`, otherwise in another task while the
-/// handler works.
+/// Starts a server that waits until the client disconnects: in the handler on `/handler`, otherwise
+/// in another task while the handler works.
 fn start(notes: &Notes) -> World {
     let notes = notes.clone();
     start_streaming(move |memory: Memory, request: Request| {
@@ -131,7 +131,7 @@ fn reset_wakes_the_reader_of_a_streamed_post() {
     world.assert_left();
 }
 
-/// The reader is slow: the read-ahead is full when the client leaves.
+/// The reader is slow: the read-ahead is full when the client disconnects.
 #[test]
 fn reset_is_noticed_while_the_reader_is_slow() {
     let notes = Notes::default();
@@ -183,7 +183,7 @@ fn closed_clients_are_dropped_within_the_timeout() {
     world.assert_left();
 }
 
-/// The task waits for the end of the stream without polling repeatedly.
+/// The task must wait for the end of the stream without being polled repeatedly.
 #[test]
 fn watching_for_the_client_costs_no_polls() {
     for (request, behind) in requests("/task") {

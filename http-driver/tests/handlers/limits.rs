@@ -113,7 +113,7 @@ fn address_of_the_proxy_header_counts() {
     let first = balancer(&format!("{}{}", header("203.0.113.1"), get("/1")));
     let second = balancer(&format!("{}{}", header("203.0.113.2"), get("/2")));
     assert_eq!((responses(&first), responses(&second)), (vec![ok("/1")], vec![ok("/2")]));
-    // In one piece with a request, and before one.
+    // The PROXY header in one piece with a request, and alone.
     assert_refused_address(&balancer(&format!("{}{}", header("203.0.113.1"), get("/again"))));
     assert_refused_address(&balancer(&header("203.0.113.1")));
     let waiting = balancer("PROXY TCP4 203.0.113.1 ");
@@ -123,13 +123,13 @@ fn address_of_the_proxy_header_counts() {
     world.memory.run();
     assert_eq!(responses(&waiting), [ok("/later")]);
     assert_eq!(world.handle.counters().connections_over_address_limit, 2);
-    // The peer itself, which the balancer uses for its checks.
+    // The address of the peer itself, which a load balancer uses for its health checks.
     let _check = balancer("PROXY UNKNOWN\r\n");
     assert_refused_address(&balancer("PROXY UNKNOWN\r\n"));
 }
 
 #[test]
-fn full_server_refuses_when_asked_to() {
+fn full_server_refuses_with_when_full() {
     let world = start_with(path, |server| server.max_connections(2).when_full(WhenFull::Refuse));
     let first = world.client(get("/1"));
     let second = world.client(get("/2"));
@@ -148,7 +148,7 @@ fn full_server_refuses_when_asked_to() {
     assert_eq!((counters.closes.overloaded, counters.connections_over_address_limit), (201, 0));
 }
 
-/// Its response could be lost to a reset otherwise.
+/// Without lingering, a reset could destroy the response.
 #[test]
 fn refused_connections_linger_while_others_are_refused() {
     let world = start_with(path, |server| server.max_connections(1).when_full(WhenFull::Refuse));
@@ -156,7 +156,7 @@ fn refused_connections_linger_while_others_are_refused() {
     let upload = format!("{}{}", post_head("/", 1 << 20), "x".repeat(1000));
     let refused: Vec<_> = (0..63).map(|_| world.client(&upload)).collect();
     assert!(refused.iter().all(|client| client.is_ended() && !client.is_closed()));
-    // Beyond what may linger at a time, the oldest makes room.
+    // If more connections would linger than allowed, the oldest is closed.
     let last = world.client(&upload);
     assert_refused(&last);
     assert!(refused.iter().filter(|client| client.is_closed()).count() <= 2);
@@ -200,7 +200,8 @@ fn old_connections_close_between_requests_or_after_the_response() {
     world.assert_left();
 }
 
-/// Responds in the way of the path, and goes on for ten seconds behind or within that.
+/// Responds in the way selected by the path, and continues for ten seconds during or after the
+/// response.
 async fn respond_early(memory: Memory, request: Request) -> Response {
     let mut responder = request.responder();
     match request.path() {
@@ -220,7 +221,7 @@ async fn respond_early(memory: Memory, request: Request) -> Response {
 }
 
 #[test]
-fn request_behind_an_early_response_is_served_at_the_end() {
+fn request_after_an_early_response_is_served_later() {
     for path in ["/whole", "/stream"] {
         for shuts_down in [false, true] {
             let world = start_with(respond_early, |server| server.max_connection_age(seconds(5)));
@@ -248,7 +249,7 @@ fn request_behind_an_early_response_is_served_at_the_end() {
 }
 
 #[test]
-fn age_cuts_no_response_and_no_upgraded_stream() {
+fn maximum_age_does_not_cut_responses_or_upgraded_streams() {
     async fn application(memory: Memory, request: Request) -> Response {
         match request.path() {
             "/upgrade" => Response::upgrade("echo", async |mut stream| {
@@ -279,7 +280,7 @@ fn age_cuts_no_response_and_no_upgraded_stream() {
     assert!(text(&upgraded).ends_with("\r\n\r\non"));
 }
 
-/// Starts a server on which requests to `/own` have limits of their own.
+/// Starts a server on which requests to `/own` have these limits.
 fn start_limited(limits: RequestLimits, policy: fn() -> BodyPolicy) -> World {
     let handler = async |_: Memory, mut request: Request| match request.body_mut().bytes().await {
         Ok(body) if request.path().ends_with("never") => {
@@ -393,7 +394,7 @@ fn any_request_has_a_handler_timeout_of_its_own() {
     });
     let report = world.client([get("/report"), get("/report-never")].concat());
     let upload = world.client(format!("{}x", post_head("/report-never", 1)));
-    // The limits of a request end with it.
+    // The limits of a request do not apply to the next one.
     let other = world.client([get("/report"), get("/never")].concat());
     world.memory.advance(seconds(29));
     assert_eq!(responses(&other), [ok("/report")]);

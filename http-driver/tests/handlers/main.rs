@@ -1,6 +1,6 @@
-//! Tests of handlers that do what applications do: continue after their response, drop reads, keep
-//! finished requests, use the request from any callback, panic, and lose their clients. In memory
-//! and in virtual time.
+//! Tests of handlers with the behaviour of real applications: they continue after their response,
+//! drop reads, keep finished requests, use the request from any callback, panic, and lose their
+//! clients. In memory and in virtual time.
 
 #![allow(
     clippy::unwrap_used,

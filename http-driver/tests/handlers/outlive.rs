@@ -171,7 +171,7 @@ fn handler_that_responded_outlives_its_client() {
     }
 }
 
-/// The handler has given its whole response, and the client reads none of it.
+/// The handler has sent its whole response, and the client reads none of it.
 #[test]
 fn handler_that_responded_outlives_an_unread_response() {
     let notes = Notes::default();
@@ -235,7 +235,7 @@ fn handles_of_a_finished_request_do_not_affect_the_next() {
     assert_eq!(notes.take(), ["done"]);
 }
 
-/// A gate that the test opens.
+/// A future that is ready when the test opens it.
 #[derive(Clone, Default)]
 struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
 
@@ -283,7 +283,7 @@ fn requests_arriving_as_a_late_handler_ends_are_served() {
     }
 }
 
-/// The stream waits for ever, and the next request would wait with it.
+/// The stream waits forever, and would delay the next request.
 #[test]
 fn stream_ends_when_a_responder_finishes_its_response() {
     for leaves in [false, true] {

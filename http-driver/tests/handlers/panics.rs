@@ -13,7 +13,7 @@ use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Got, World, failed, get, in_time, ok, post, responses, start, start_with};
 
-/// Panics when it is dropped.
+/// A value that panics when it is dropped.
 struct Panics;
 
 impl Drop for Panics {
@@ -22,7 +22,7 @@ impl Drop for Panics {
     }
 }
 
-/// Yields this many pieces; then it panics, ends or waits.
+/// A stream that yields this many pieces; then it panics, ends or waits.
 struct Pieces<D>(usize, Behind, D);
 
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ impl<D: Unpin> Stream for Pieces<D> {
     }
 }
 
-/// Ready at once, and panics when it is dropped.
+/// A future that is ready at once, and panics when it is dropped.
 struct Done(Option<Response>, Panics);
 
 impl Future for Done {
@@ -81,7 +81,8 @@ fn application(_: Memory, request: Request) -> Handling {
     }
 }
 
-/// Returns responses that panic while they are sent, or because they cannot be sent.
+/// Returns a response that panics while it is sent, or when it is dropped because it cannot be
+/// sent.
 fn respond(path: &str) -> Response {
     let upgrade = async |_| {
         let _panics = Panics;
@@ -217,7 +218,7 @@ fn panic_in_body_policy_of_the_handler_is_only_a_500() {
     assert_eq!(panics(&world), 2);
 }
 
-/// Panics when it is converted to a response.
+/// A value that panics when it is converted to a response.
 struct Refuses;
 
 impl From<Refuses> for Response {
@@ -299,7 +300,7 @@ fn panic_in_drop_at_reset_does_not_affect_others() {
     }
 }
 
-/// The value of a panic may panic when it is dropped.
+/// The payload of a panic may panic when it is dropped.
 #[test]
 fn panic_with_a_value_that_panics_is_only_a_500() {
     let handler = async |_, request: Request| {

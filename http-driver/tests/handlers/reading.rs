@@ -178,7 +178,7 @@ fn start_early(notes: &Notes) -> World {
 }
 
 #[test]
-fn reader_in_a_task_learns_of_an_early_response() {
+fn reader_in_a_task_ends_at_an_early_response() {
     for path in ["/returned", "/sent"] {
         let notes = Notes::default();
         let world = start_early(&notes);
@@ -195,9 +195,9 @@ fn reader_in_a_task_learns_of_an_early_response() {
     }
 }
 
-/// So much body is missing that the connection closes instead of draining it.
+/// More of the body is missing than the connection would drain, so it closes.
 #[test]
-fn reader_in_a_task_learns_of_an_early_last_response() {
+fn reader_in_a_task_ends_at_an_early_last_response() {
     for path in ["/returned", "/sent"] {
         let notes = Notes::default();
         let world = start_early(&notes);
@@ -223,9 +223,9 @@ fn continue_is_sent_when_the_handler_reads_and_not_before() {
     assert_eq!(world.ask(&client, "12345"), [ok("12345")]);
 }
 
-/// No peer can fill the log with errors.
+/// No peer must be able to fill the log with errors.
 #[test]
-fn response_that_fails_because_of_a_malformed_form_is_no_error_of_the_application() {
+fn malformed_form_is_not_logged_as_an_application_error() {
     let world = start_streaming(async |_, mut request: Request| {
         let error = request.parts().unwrap().next().await.unwrap_err();
         let error = if request.path() == "/direct" { error.into() } else { std::io::Error::other(error).into() };

@@ -23,7 +23,7 @@ pub(crate) fn ask(request: &Request) -> bool {
     request.set_cookie(("asked", "yes")).is_ok()
 }
 
-/// Uses the request when it is dropped, and notes that.
+/// A value that uses the request when it is dropped, and records that.
 pub(crate) struct Asks {
     pub(crate) request: Request,
     pub(crate) notes: Notes,
@@ -36,7 +36,7 @@ impl Drop for Asks {
     }
 }
 
-/// Yields a piece repeatedly, or waits forever.
+/// A stream that yields a piece repeatedly, or waits forever.
 struct Pieces {
     _asks: Asks,
     left: usize,
@@ -124,7 +124,7 @@ fn drop_of_a_handler_may_use_the_request() {
     }
 }
 
-/// Waits forever, and uses the request when it is polled and dropped.
+/// A future that waits forever, and uses the request when it is polled and dropped.
 struct AsksOn(Asks);
 
 impl Future for AsksOn {
@@ -249,7 +249,7 @@ fn access_log_may_query_and_stop_the_server() {
     }
 }
 
-/// Every line is also written while the connection is dropped.
+/// Log lines are also written while the connection is dropped.
 #[test]
 fn access_log_of_a_dropped_connection_may_use_the_server() {
     in_time(|| {

@@ -45,8 +45,8 @@ fn timer_of_a_handler_and_of_its_connection_both_fire() {
     }
 }
 
-/// Returns how long it takes until these shutdown calls drop a request, with or without running the
-/// tasks between them.
+/// Returns the time until these shutdown calls drop a request, with or without running the tasks
+/// between them.
 fn dropped_after(graces: [u64; 2], tasks_run: bool) -> Duration {
     let notes = Notes::default();
     let kept = notes.clone();
@@ -94,7 +94,7 @@ fn longer_grace_does_not_extend_a_shutdown() {
 
 #[test]
 fn delayed_shutdown_begins_at_the_earliest_of_its_times() {
-    // For each request, the seconds since the one before, and its delay.
+    // For each shutdown request, the seconds since the previous one, and its delay.
     for (requests, begins) in [([(0, 5), (0, 60)], 5), ([(0, 60), (4, 5)], 9), ([(0, 5), (4, 60)], 5)] {
         let world = start(async |_, _: Request| "served");
         for (after, delay) in requests {
@@ -109,9 +109,10 @@ fn delayed_shutdown_begins_at_the_earliest_of_its_times() {
     }
 }
 
-/// The task of the connection sees the shutdown and what ends the handler in the same turn.
+/// The task of the connection sees the shutdown and the event that completes the handler in the
+/// same turn.
 #[test]
-fn response_that_is_ready_when_the_shutdown_begins_says_that_it_is_the_last() {
+fn response_ready_at_the_shutdown_has_connection_close() {
     let world = start(async |_, _: Request| "done");
     let request = post("/", "12345");
     let (before, behind) = request.split_at(request.len() - 2);
@@ -124,7 +125,8 @@ fn response_that_is_ready_when_the_shutdown_begins_says_that_it_is_the_last() {
     assert!(client.is_ended());
 }
 
-/// Works for 50 ms on the thread, as selected by the path, without awaiting.
+/// Starts a server that works for 50 ms on the thread without awaiting, at the point selected by
+/// the path.
 fn start_busy(notes: &Notes) -> World {
     let notes = notes.clone();
     let handler = move |memory: Memory, request: Request| {
@@ -167,7 +169,7 @@ fn time_of_a_handler_that_does_not_await_is_measured() {
     }
 }
 
-/// The client does not get a timeout for it, either.
+/// The time of the handler must not count as the client's.
 #[test]
 fn busy_handler_causes_no_timeout_of_its_client() {
     let handler = async |memory: Memory, request: Request| {
@@ -187,8 +189,8 @@ fn busy_handler_causes_no_timeout_of_its_client() {
     }
 }
 
-/// A client that reads slowly but steadily is served to the end, although its kernel never reports
-/// room; one that reads almost nothing is not.
+/// A client that reads slowly but steadily is served to the end, although the socket is never
+/// reported as writable; one that reads almost nothing is not.
 #[test]
 fn slow_client_is_served_and_stalled_one_is_not() {
     for (taken, served) in [(20_000, true), (100, false)] {
@@ -220,7 +222,7 @@ async fn cookies(request: Request) -> Result<Response, Misuse> {
     Ok(Response::text("set"))
 }
 
-/// Gets a signed cookie as a client and sends it back.
+/// Receives a signed cookie as a client and sends it back.
 fn exchange_cookie(memory: &Memory) {
     let client = memory.connect();
     client.send(get("/").as_bytes());
@@ -266,20 +268,20 @@ fn attached_and_bound_servers_have_the_same_defaults() {
     assert_eq!(defaults(true), defaults(false));
 }
 
-/// The response to the first request has not said that it is the last: the second request was there
-/// before the shutdown, though the task of the connection sees both in the same turn.
+/// The head of the first response had no `Connection: close`, and the second request was received
+/// before the shutdown, although the task of the connection sees both in the same turn.
 #[test]
-fn request_that_was_there_before_the_shutdown_is_served_behind_a_given_head() {
+fn request_received_before_the_shutdown_is_served() {
     let handler = async |memory: Memory, request: Request| {
         let path = request.path().to_owned();
         match &*path {
-            // The whole response is given, and the handler goes on.
+            // The whole response is passed to the core, and the handler continues.
             "/given" => {
                 let sent = request.responder().send_response("first", 200, "text/plain")?;
                 sleep(&memory, millis(100)).await;
                 Ok::<_, Misuse>(sent)
             }
-            // The head is given, and the end comes in the turn of the shutdown.
+            // The head is passed to the core, and the end follows in the turn of the shutdown.
             "/begun" => {
                 let mut responder = request.responder();
                 responder.send_status(200)?;

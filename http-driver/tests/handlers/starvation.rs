@@ -22,7 +22,7 @@ struct Progress {
     stopped: AtomicBool,
 }
 
-/// More steps than one turn, but not enough to take long.
+/// Maximum number of steps: more than one turn has, but not so many that the test takes long.
 const MOST: usize = 100_000;
 
 impl Work {
@@ -35,7 +35,8 @@ impl Work {
         self.0.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Asserts that it continued until the other connection was served, and not to its own end.
+    /// Asserts that the work continued until the other connection was served, and not to its
+    /// maximum.
     fn assert_shared(&self, what: &str) {
         let done = self.0.done.load(Ordering::Relaxed);
         assert!(self.0.stopped.load(Ordering::Relaxed), "{what}: no other connection was served");
@@ -43,7 +44,7 @@ impl Work {
     }
 }
 
-/// Yields the same piece until another connection is served.
+/// A stream that yields the same piece until another connection is served.
 struct Same(Work, Bytes);
 
 impl Stream for Same {
@@ -132,7 +133,7 @@ async fn read_on(work: &Work, body: &mut Body) -> BodyError {
     error
 }
 
-/// Responds, and continues reading in another task.
+/// Starts a server that responds, and continues reading in another task.
 fn start_reading(work: &Work) -> World {
     let work = work.clone();
     let handler = move |memory: Memory, mut request: Request| {
@@ -177,7 +178,7 @@ fn repeated_body_error_does_not_starve_other_tasks() {
             let busy = world.connect();
             world.memory.run();
             busy.send(request.as_bytes());
-            // Accepted after the busy connection had a turn.
+            // This connection is accepted after the busy one had a turn.
             let other = world.connect();
             other.send(get("/other").as_bytes());
             world.memory.run();
@@ -186,7 +187,7 @@ fn repeated_body_error_does_not_starve_other_tasks() {
     }
 }
 
-/// The handler that reads is dropped when it yields.
+/// A handler in a loop of reads is dropped when it yields.
 #[test]
 fn body_error_ends_the_handler_of_a_client_that_left() {
     in_time(|| {

@@ -1,4 +1,4 @@
-//! Handlers that share a state.
+//! Tests of handlers that share a state.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use httpants_testkit::memory::Memory;
 
 use crate::world::{World, get, ok};
 
-/// The state need not be `Send` where the runtime does not ask for it.
+/// The state need not be `Send` if the runtime does not require it.
 #[test]
 fn state_is_shared_by_all_requests_and_connections() {
     async fn count(visits: Rc<Cell<u32>>, request: Request) -> String {

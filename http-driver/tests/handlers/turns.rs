@@ -1,4 +1,5 @@
-//! Tests of turns of a connection's task: how long they take, and that it may move between them.
+//! Tests of the turns of a connection's task: their duration, and moves to other threads between
+//! them.
 
 use std::future::ready;
 use std::pin::Pin;
@@ -14,7 +15,7 @@ use httpants_testkit::memory::Client;
 use crate::altered::Altered;
 use crate::world::{Got, get, millis, ok, responses, seconds, text};
 
-/// Yields `count` pieces without waiting, and counts them in `done`.
+/// A stream that yields `count` pieces without waiting, and counts them in `done`.
 #[derive(Clone)]
 struct Pieces {
     done: Arc<AtomicUsize>,
@@ -30,8 +31,9 @@ impl Stream for Pieces {
     }
 }
 
-/// Asks for a stream whose turns take long, and at the same time for another path by another client.
-/// Returns what they receive, and the number of pieces that were yielded before the other request.
+/// Requests a stream whose turns take long, and at the same time another path by another client.
+/// Returns what they received, and the number of pieces that were yielded before the other request
+/// was handled.
 fn ask_both(path: &str) -> (Client, Vec<Got>, usize) {
     let (pieces, handle) = (Pieces { done: Arc::default(), count: 10_000 }, Arc::new(OnceLock::<Handle>::new()));
     let (done, before, kept) = (Arc::clone(&pieces.done), Arc::new(AtomicUsize::new(0)), Arc::clone(&handle));
@@ -64,9 +66,9 @@ fn stream_that_takes_long_gives_others_a_turn_early() {
     assert!(text(&busy).ends_with("0\r\n\r\n") && !busy.is_ended());
 }
 
-/// Its task sees the command in a turn that ends before it can wait.
+/// The task sees the command in a turn that ends before it can wait.
 #[test]
-fn shutdown_during_a_long_response_ends_the_connection_behind_it() {
+fn shutdown_during_a_long_response_closes_after_it() {
     let (busy, other, before) = ask_both("/shutdown");
     assert_eq!(other, [ok("other")]);
     assert!((1..=100).contains(&before), "{before} pieces");

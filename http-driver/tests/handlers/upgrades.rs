@@ -32,8 +32,8 @@ async fn application(_: Memory, request: Request) -> Result<Response, Misuse> {
     })
 }
 
-/// Returns the responses to a request and to the next one, after a day; the connection must then be
-/// usable or closed, and the error logged.
+/// Returns the responses to a request and, after a day, to the next one. Checks that the connection
+/// is then usable or closed, and that the error was logged.
 fn play(request: String) -> Vec<Got> {
     let mut received = Vec::new();
     let errors = errors(|| {

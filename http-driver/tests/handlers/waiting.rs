@@ -9,7 +9,7 @@ use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Notes, World, get, millis, ok, post_head, responses, seconds, start_with};
 
-/// Waits in another task; notes how the wait ended.
+/// Waits in another task; records the result.
 async fn wait(mut request: Request, notes: Notes) {
     let path = request.path().to_owned();
     notes.add(match &*path {
@@ -39,7 +39,8 @@ async fn write(request: &Request) -> Result<Response, Misuse> {
 
 const PATHS: [&str; 4] = ["/reader", "/parts", "/writer", "/watcher"];
 
-/// Starts another task that waits, and waits itself forever or for a second.
+/// Starts a server whose handler spawns a task that waits, and itself waits forever or for a
+/// second.
 fn start(notes: &Notes, responds: bool) -> World {
     let notes = notes.clone();
     let handler = move |memory: Memory, request: Request| {
@@ -75,7 +76,7 @@ fn client(world: &World, path: &str) -> Client {
     client
 }
 
-/// Returns how the wait ends for each path, after this event and this time.
+/// Returns the result of the wait for each path, after this event and this time.
 fn ends(responds: bool, happens: fn(&World, &Client), span: Duration) -> Vec<String> {
     let mut ends = Vec::new();
     for path in PATHS {
@@ -149,9 +150,9 @@ fn write_timeout_ends_the_write() {
     world.assert_left();
 }
 
-/// A request without a body, of which nothing is left at the end.
+/// A request without a body, so no body queue remains after the response.
 #[test]
-fn end_of_the_response_ends_the_wait_for_the_end_of_the_peer() {
+fn end_of_the_response_ends_peer_closed() {
     let notes = Notes::default();
     let world = start(&notes, true);
     let client = world.client(get("/watcher"));

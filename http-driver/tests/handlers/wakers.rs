@@ -12,7 +12,7 @@ use crate::world::{Notes, in_time, post_head, seconds, start_streaming, text};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A task that is polled by its waker.
+/// A task that its waker polls at once.
 struct Inline(Mutex<Option<Task>>);
 
 impl Inline {
@@ -24,7 +24,7 @@ impl Inline {
 impl Wake for Inline {
     fn wake(self: Arc<Self>) {
         let waker = Waker::from(Arc::clone(&self));
-        // Woken while it runs: it checks again before it waits.
+        // The task is running: it checks again before it waits.
         let Ok(mut place) = self.0.try_lock() else { return };
         if let Some(task) = &mut *place
             && task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
@@ -61,7 +61,8 @@ async fn watch(request: Request, notes: Notes) {
     notes.add("peer closed");
 }
 
-/// Starts such a task for each request, selected by its path, and never responds itself.
+/// Starts a server whose handler starts such a task, selected by the path, and never responds
+/// itself.
 fn start(notes: &Notes) -> crate::world::World {
     let notes = notes.clone();
     start_streaming(move |_, request: Request| {

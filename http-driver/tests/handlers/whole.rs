@@ -1,4 +1,5 @@
-//! The body in one piece, as bytes, text and JSON, wherever it is.
+//! Tests of the body in one piece, as bytes, text and JSON, in memory, in a file and while it is
+//! received.
 
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -39,7 +40,7 @@ async fn twice(_: Memory, mut request: Request) -> Result<String, BodyError> {
 }
 
 #[test]
-fn body_of_any_size_is_had_whole_and_more_than_once() {
+fn whole_body_of_any_size_can_be_read_more_than_once() {
     for world in [start(twice), start_streaming(twice)] {
         for size in [0, 1, 10_000, 280 << 10, 3 << 20] {
             let body: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
@@ -52,7 +53,7 @@ fn body_of_any_size_is_had_whole_and_more_than_once() {
 }
 
 #[test]
-fn body_says_where_it_is_not() {
+fn body_is_none_if_it_is_not_in_memory() {
     let handler = async |_: Memory, request: Request| format!("{:?}", request.body().map(|body| body.len()));
     let body = |size| with_length("/", "", &vec![b'x'; size]);
     let world = start(handler);
@@ -65,7 +66,7 @@ fn body_says_where_it_is_not() {
 }
 
 #[test]
-fn body_that_was_taken_in_pieces_is_an_error_and_not_what_is_left() {
+fn whole_body_after_reading_pieces_is_an_error() {
     let handler = async |_: Memory, mut request: Request| {
         let _ = request.body_mut().next().await;
         format!("{:?} {:?}", request.bytes().await, request.body())
@@ -73,7 +74,7 @@ fn body_that_was_taken_in_pieces_is_an_error_and_not_what_is_left() {
     for world in [start(handler), start_streaming(handler)] {
         assert_eq!(world.ask(&world.connect(), with_length("/", "", b"body")), [ok("Err(Taken) None")]);
     }
-    // What is in a file can be read again.
+    // A body in a file can be read again.
     let handler = async |_: Memory, mut request: Request| {
         let first = request.body_mut().next().await.unwrap()?.len();
         let (rest, all) = (request.body_mut().bytes().await?.len(), request.bytes().await?.len());
@@ -85,7 +86,7 @@ fn body_that_was_taken_in_pieces_is_an_error_and_not_what_is_left() {
 }
 
 #[test]
-fn reads_that_are_given_up_lose_nothing() {
+fn cancelled_reads_lose_no_bytes() {
     let whole = async |memory: Memory, mut request: Request| {
         assert_eq!(timeout(&memory, millis(10), request.bytes()).await, None);
         let remaining = request.body_mut().remaining();
@@ -154,7 +155,7 @@ async fn order(_: Memory, mut request: Request) -> Result<Response, BodyError> {
 const JSON: &str = "Content-Type: application/json\r\n";
 
 #[test]
-fn json_of_280_kib_comes_and_goes() {
+fn json_of_280_kib_is_received_and_sent() {
     let item = "\u{e9}".repeat(140 << 10);
     let body = serde_json::to_string(&Order { item, count: 2 }).unwrap();
     for world in [start(order), start_streaming(order)] {
@@ -254,7 +255,7 @@ fn segments_are_split_before_they_are_decoded() {
 }
 
 #[test]
-fn query_parameter_is_the_first_of_its_name_also_where_it_is_empty() {
+fn query_parameter_is_the_first_of_its_name_even_if_empty() {
     let world = start(async |_: Memory, request: Request| {
         let names = ["a", "b c", "", "none"];
         format!("{:?}", names.map(|name| request.query_param(name).map(String::from)))
@@ -268,7 +269,7 @@ fn query_parameter_is_the_first_of_its_name_also_where_it_is_empty() {
     }
 }
 
-/// A future of the body that is dropped, and polled again from the start.
+/// The future of `bytes` is polled once and dropped; a second one must return the whole body.
 #[test]
 fn bytes_polled_once_and_again_is_whole() {
     let handler = async |_: Memory, mut request: Request| {
@@ -285,14 +286,14 @@ fn bytes_polled_once_and_again_is_whole() {
     assert_eq!(world.ask(&client, [b'x'; 100_000]), [ok("false 200000")]);
 }
 
-/// A body that is cut off is the same error each time, and no empty piece comes of it.
+/// A truncated body returns the same error each time, and never an empty piece.
 #[test]
 fn body_that_is_cut_off_stays_an_error() {
     let seen = Notes::default();
     let kept = seen.clone();
     let world = start_streaming(move |memory: Memory, mut request: Request| {
         let kept = kept.clone();
-        // In a task of its own, because the handler is dropped with its connection.
+        // In another task, because the handler is dropped with its connection.
         memory.serve(async move {
             for _ in 0..2 {
                 assert!(matches!(request.bytes().await, Err(BodyError::Closed(_))));

@@ -1,4 +1,4 @@
-//! An in-memory server, its clients, and their observations.
+//! An in-memory server, its clients, and the notes of its handlers.
 
 use std::fmt::{Debug, Write};
 use std::future::{Future, poll_fn};
@@ -172,7 +172,7 @@ fn chunks(mut rest: &str) -> (Option<String>, &str) {
     }
 }
 
-/// Notes of handlers and their tasks, in order.
+/// The notes of handlers and their tasks, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -187,7 +187,7 @@ impl Notes {
     }
 }
 
-/// Notes that it was dropped.
+/// A value that records its drop in the notes.
 pub(crate) struct OnDrop(pub(crate) Notes, pub(crate) &'static str);
 
 impl Drop for OnDrop {

@@ -1,11 +1,11 @@
-//! How many writes the responses take, each a system call on a socket.
+//! Tests of the number of writes for responses. Each write is a system call on a socket.
 
 use httpants_driver::{Request, Response};
 use httpants_testkit::memory::Memory;
 
 use crate::world::{World, get, ok, post, responses, start, start_streaming};
 
-/// Sends requests at once, and checks that their responses leave in one write.
+/// Sends these requests at once, and checks that their responses are sent in one write.
 #[track_caller]
 fn assert_one_write(world: &World, requests: &str, bodies: &[&str]) {
     let client = world.client(requests);

@@ -1,4 +1,4 @@
-//! Tests of log lines as other programs parse them.
+//! Tests of log lines, parsed as by other programs.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn parse(line: &str) -> Line {
     }
 }
 
-/// Returns request line, status and bytes of each line.
+/// Returns the request line, the status and the number of bytes of each line.
 fn responses(site: &Site) -> Vec<(String, u16, u64)> {
     site.lines().iter().map(|line| parse(line)).map(|line| (line.request, line.status, line.bytes)).collect()
 }
@@ -228,17 +228,17 @@ fn ask_without_reading(site: &Site, count: usize) -> Client {
     client
 }
 
-/// A response that is not yet sent keeps the head of its request for its line; a peer that does not
-/// read must not let that grow.
+/// The connection keeps the head of a request until its response is sent. A peer that does not read
+/// must not be able to make it keep many.
 #[test]
 fn pending_log_lines_are_bounded() {
-    // All later requests are in the socket, or all in the buffer of the connection.
+    // All later requests are in the socket, or all are in the buffer of the connection.
     for (count, buffer) in [(40, 8 << 10), (10, 128 << 10)] {
         let site = Site::with_config(Memory::new(), |config| config.limits.recv_buffer = buffer);
         let client = ask_without_reading(&site, count);
         assert_eq!(site.handle.counters().requests, 9, "those that pass 64 KiB");
         assert_eq!(site.lines(), [""; 0], "none was sent");
-        // Only room for its responses lets the connection continue.
+        // The connection continues only when its responses can be sent.
         client.take_only(usize::MAX);
         site.memory.run();
         assert_eq!(responses(&site), vec![response("GET /a HTTP/1.1", 200, 5); count]);

@@ -1,4 +1,4 @@
-//! Tests that the counters agree with what clients saw.
+//! Tests that the counters match what clients sent and received.
 
 use std::time::Duration;
 

@@ -40,11 +40,11 @@ struct Seen {
     target: &'static str,
     level: Level,
     fields: Fields,
-    /// From the outermost to the innermost.
+    /// The spans of the event, from the outermost to the innermost.
     spans: Vec<(&'static str, Fields)>,
 }
 
-/// A subscriber that keeps every event with its spans.
+/// A subscriber that stores every event with its spans.
 #[derive(Clone, Default)]
 struct Keep(Arc<Mutex<Vec<Seen>>>);
 
@@ -127,7 +127,7 @@ fn only_refusals_have_the_refused_field() {
         site.memory.run();
         client.take_only(usize::MAX);
         site.memory.run();
-        // The response has begun, and everything given so far was sent.
+        // The response has begun, and all of it so far was sent.
         let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
         let (client, _) = site.exchange(head.as_bytes());
         client.send(b"x\r\n");
@@ -225,7 +225,7 @@ fn missing_proxy_header_is_an_event() {
     assert!(proxy_events(|_, _| {}).is_empty());
 }
 
-/// No peer can fill the log of a server that shows errors.
+/// No peer must be able to fill a log of errors.
 #[test]
 fn only_application_failures_are_logged_as_errors() {
     let levels = |run: &dyn Fn(&Site)| {

@@ -1,5 +1,5 @@
-//! Tests of what is written to standard error without a subscriber. They run in child processes,
-//! because other tests set a subscriber.
+//! Tests of the output on standard error without a subscriber. They run in child processes, because
+//! other tests set a subscriber.
 
 use std::process::Command;
 
@@ -17,8 +17,8 @@ fn child(action: &str) -> Vec<String> {
     text.lines().filter(|line| line.starts_with("httpants: ")).map(Into::into).collect()
 }
 
-/// Causes two responses that end too early, some that cannot be sent for 20 reasons, each twice,
-/// two aborted by the application, and one aborted by a peer.
+/// Causes two responses that end too early, responses that cannot be sent for 20 reasons (each
+/// twice), two aborted by the application, and one aborted by a peer.
 fn fail() {
     let site = Site::new();
     site.exchange(&get("/short"));
@@ -48,7 +48,7 @@ fn failures_go_to_stderr_once_each_without_a_subscriber() {
             ]
             .map(String::from)
             .to_vec();
-            // Up to 16 for each place in the code.
+            // Up to 16 lines for each call site.
             expected.extend((1..=15).map(misuse));
             expected.push("httpants: response aborted; error: on purpose".to_owned());
             assert_eq!(child("alone"), expected);

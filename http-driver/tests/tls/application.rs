@@ -9,7 +9,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use httpants_driver::{BodyPolicy, FileRoot, Handle, Misuse, Request, Response, Server, Tls, Upgraded};
 use httpants_testkit::memory::Memory;
 
-/// How the last upgraded stream of this thread ended.
+/// The results of upgraded streams: the error with which each ended, if any.
 pub(crate) static ENDS: Mutex<Vec<Option<ErrorKind>>> = Mutex::new(Vec::new());
 
 pub(crate) const LARGE: usize = 3_000_000;

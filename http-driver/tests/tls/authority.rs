@@ -1,4 +1,4 @@
-//! Certificates made for the tests.
+//! Certificates created for the tests.
 
 use std::sync::{Arc, LazyLock};
 

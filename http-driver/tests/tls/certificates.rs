@@ -47,7 +47,7 @@ fn sni_selects_the_certificate() {
     }
 }
 
-/// Returns the error of these files, and its text without the folder.
+/// Returns the kind of the error for these files, and its text without the folder.
 fn error(certificate: &[u8], key: &[u8]) -> (Kind, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { folder.path().join(name) };

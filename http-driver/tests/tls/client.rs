@@ -33,7 +33,7 @@ pub(crate) struct Client {
     pub(crate) received: Vec<u8>,
     /// The error that rustls returned for received bytes.
     pub(crate) error: Option<Error>,
-    /// The peer has sent `close_notify`.
+    /// True if the peer has sent `close_notify`.
     pub(crate) is_closed: bool,
 }
 
@@ -57,7 +57,7 @@ impl Client {
         bytes
     }
 
-    /// Processes the received bytes.
+    /// Decrypts the received bytes.
     pub(crate) fn take(&mut self) {
         let bytes = self.wire.take_received();
         let mut rest = bytes.as_slice();

@@ -57,7 +57,7 @@ fn client_that_sent_close_notify_gets_its_response() {
     assert!(client.is_closed);
 }
 
-/// What follows `close_notify` is not part of the stream (RFC 8446 section 6.1).
+/// Bytes after `close_notify` are not part of the stream (RFC 8446 section 6.1).
 #[test]
 fn bytes_after_close_notify_are_ignored() {
     let memory = Memory::new();
@@ -130,8 +130,8 @@ fn aborted_response_has_no_close_notify() {
         client.write(format!("GET /half HTTP/{version}\r\nHost: a.test\r\n\r\n").as_bytes());
         let text = client.text();
         assert!(text.contains("half") && !text.ends_with("0\r\n\r\n"), "{text}");
-        // Chunks mark their end; a response delimited by the end of the stream is reset instead of
-        // closed.
+        // A chunked response marks its end; a connection whose response is delimited by its end is
+        // reset.
         assert_eq!((client.wire.is_reset(), client.is_closed), (is_reset, !is_reset), "{version}");
     }
 }

@@ -25,7 +25,7 @@ fn request_has_the_tls_session() {
     }
 }
 
-/// Idle connections share their state with the next busy one.
+/// The state of an idle connection is reused by the next busy one.
 #[test]
 fn connections_keep_their_own_session_between_requests() {
     let memory = Memory::new();
@@ -253,7 +253,7 @@ fn client_certificate_is_required() {
             let memory = Memory::new();
             let handle = serve(&memory, tls().client_ca(staff.pem().as_bytes(), asked).unwrap());
             let mut config = config(version, identity);
-            // It sends the certificate even if the server names other authorities.
+            // The client sends the certificate even if the server names other authorities.
             config.client_auth_cert_resolver = match identity {
                 Some(identity) => always(identity),
                 None => config.client_auth_cert_resolver,
@@ -286,7 +286,7 @@ fn always(identity: &crate::authority::Identity) -> Arc<dyn rustls::client::Reso
     Arc::new(rustls::sign::SingleCertAndKey::from(key))
 }
 
-/// rustls does not verify the certificate of a resumed session, which may have expired since.
+/// rustls does not verify the certificate of a resumed session, which may have expired meanwhile.
 #[test]
 fn client_certificates_disable_resumption() {
     use ClientCertificates::{Optional, Required};
@@ -324,8 +324,8 @@ fn configuration_without_client_certificates_resumes() {
     }
 }
 
-/// Returns a rustls configuration that requests client certificates or not, with all kinds of
-/// resumption.
+/// Returns a rustls configuration with all kinds of resumption; it requests client certificates if
+/// `asks`.
 fn own_config(asks: bool) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));

@@ -1,7 +1,7 @@
 //! Tests of TLS in memory: a rustls client, virtual time, and certificates made at run time.
 
 #![cfg(test)]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod application;
 mod authority;

@@ -58,7 +58,7 @@ fn slow_reader_takes_bounded_memory() {
     client.wire.take_only(1000);
     client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
     while client.received.len() < LARGE {
-        // Some more each second, at the client's own pace.
+        // The client reads some more each second.
         memory.advance(Duration::from_secs(1));
         client.wire.take_only(100_000);
         memory.run();
@@ -79,7 +79,7 @@ fn client_reading_less_than_a_record_in_30_s_is_served() {
         client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
         for round in 0..20 {
             memory.advance(Duration::from_secs(15));
-            // Between two deadlines, with readiness reported by the runtime or without.
+            // Between two deadlines, with and without readiness reported by the runtime.
             if round % 2 == 0 {
                 client.wire.take_only(taken)
             } else {
@@ -149,7 +149,7 @@ fn pipelined_requests_get_responses_in_order() {
     }
 }
 
-/// One record per byte, and requests that end within records.
+/// Records of one byte, and requests that end within records.
 #[test]
 fn records_may_be_cut_anywhere() {
     let memory = Memory::new();

@@ -1,4 +1,4 @@
-//! How the bodies of a service are polled, and what compression changes of them.
+//! Tests of how the bodies of a service are polled, and how compression changes them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +44,7 @@ fn service_and_body_are_polled_within_the_function() {
     assert!(exchange(&memory, &head("GET", "/early", "")).1.starts_with("HTTP/1.1 500 "));
 }
 
-/// Their digests are of the bytes before compression.
+/// The digests are those of the bytes before compression.
 #[test]
 fn trailers_of_compressed_bodies_have_no_digest() {
     let memory = Memory::new();
@@ -67,7 +67,7 @@ fn trailers_of_compressed_bodies_have_no_digest() {
     assert!(announced.ends_with("\r\n\r\n1\r\na\r\n0\r\ncontent-digest: a\r\n\r\n"), "{announced}");
 }
 
-/// They are ready without an end, as far as the server can tell.
+/// Such frames may be ready endlessly.
 #[test]
 fn frames_that_are_not_sent_do_not_starve_other_tasks() {
     const MOST: usize = 10_000;

@@ -1,6 +1,6 @@
 //! Tests of a tower service as a handler, in memory.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod bodies;
 mod on_upgrade;
@@ -397,7 +397,7 @@ fn extensions_contain_the_request() {
     assert!(received.contains("\r\nSet-Cookie: seen="));
 }
 
-/// A body that never yields anything, and notes its drop.
+/// A body that never yields anything, and records its drop.
 struct Silent(Arc<AtomicBool>);
 
 impl http_body::Body for Silent {
@@ -451,12 +451,12 @@ fn service_may_handle_an_upgrade() {
     }
 }
 
-/// A router that has a page for every path does not thereby open a tunnel.
+/// A router with a page for every path also responds 2xx to CONNECT, but opens no tunnel.
 #[test]
 fn success_to_connect_without_upgrade_is_501() {
     for content in ["", "a page"] {
         let memory = Memory::new();
-        // Its future keeps the request, with all extensions, until it is dropped.
+        // The future of the service keeps the request, with all extensions, until it is dropped.
         let service = service_fn(move |request: http::Request<Body>| {
             let mut held = Some(request);
             poll_fn(move |_| {

@@ -7,7 +7,8 @@ use super::*;
 
 type Outcome = Rc<RefCell<Vec<&'static str>>>;
 
-/// Takes hyper's future out of each request and awaits it in another task, as axum does.
+/// Starts a service that takes hyper's future out of each request and awaits it in another task, as
+/// axum does.
 fn switching(memory: &Memory, outcome: &Outcome) -> Handle {
     let (world, outcome) = (memory.clone(), Rc::clone(outcome));
     start(

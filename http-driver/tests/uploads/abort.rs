@@ -28,7 +28,7 @@ fn client_leaving_at_any_stage_leaves_no_file() {
         });
         let tasks = world.memory.tasks();
         for bytes in [request("POST", MULTIPART, &upload()), chunked("POST", "image/png", &upload())] {
-            // Many positions near the beginning and the end, and some between.
+            // Many positions near the beginning and the end, and some in between.
             let inside = (200..bytes.len() - 200).step_by(bytes.len() / 11);
             for length in (0..200).step_by(11).chain(inside).chain((bytes.len() - 200..bytes.len()).step_by(11)) {
                 for reset in [false, true] {

@@ -27,7 +27,7 @@ fn large_body_is_written_in_batches() {
     let content = noise(1_300_000);
     let expected = format!("body disk {:x}\n", sum(&content[..]));
     for (seed, memory) in worlds(8) {
-        // More memory than a batch.
+        // A memory limit that is larger than a batch.
         let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 600_000));
         for make in [request, chunked] {
             assert_eq!(world.content(&make("PUT", "image/png", &content)), expected, "seed {seed}");
@@ -100,7 +100,7 @@ fn truncated_temporary_file_is_an_error() {
             let file = request.body_mut().as_file().unwrap().set_len(300_000);
             assert!(file.is_ok());
             let storage = BodyError::Storage(std::io::ErrorKind::UnexpectedEof);
-            // What was read of it never looks like the whole.
+            // The part that was read is never returned as the whole body.
             for _ in 0..2 {
                 assert_eq!(request.body_mut().bytes().await, Err(storage.clone()));
             }

@@ -1,4 +1,4 @@
-//! Tests of disks that fail.
+//! Tests of failures of the disk.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::{MULTIPART, URLENCODED, World, chunked, form, noise, part, request, worlds};
 
-/// A writer that keeps the log.
+/// A writer that stores the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -76,7 +76,7 @@ fn unusable_upload_directory_is_500_and_logged() {
     }
 }
 
-/// Half of the body was received; the rest is not awaited.
+/// Half of the body was received; the server does not wait for the rest.
 #[test]
 fn storage_error_is_sent_before_the_body_ends() {
     let (world, _) = World::describing(Default::default(), |server| server.upload_directory("/nowhere"));

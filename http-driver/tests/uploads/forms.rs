@@ -72,7 +72,7 @@ fn files_over_total_memory_go_to_disk_in_order() {
     for (seed, memory) in worlds(60) {
         let (world, _) =
             World::describing(memory, |server| server.forms(|limits| (limits.memory, limits.keep_body) = (100, true)));
-        // Pipelined, so that a request begins where the previous one ended.
+        // Pipelined, so that each request begins directly after the previous one.
         let bytes = request("POST", MULTIPART, &form(&parts));
         let client = world.send(&[bytes.clone(), bytes].concat());
         let received = String::from_utf8(client.take_received()).unwrap();

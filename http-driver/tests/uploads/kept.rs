@@ -93,7 +93,7 @@ fn persisted_files_have_the_mode_that_is_given() {
                         assert_eq!((error.kind(), error.to_string()), (std::io::ErrorKind::InvalidInput, expected));
                     }
                     assert!(!to.exists(), "nothing was done");
-                    // An attempt that fails leaves no mode behind.
+                    // A failed attempt does not change the mode of the file.
                     assert!(file.persist_with_mode(place.join("missing/x"), 0o666).await.is_err());
                     file.persist(&to).await.unwrap();
                     assert_eq!(mode(name), 0o600);
@@ -122,14 +122,14 @@ fn persisted_files_have_the_mode_that_is_given() {
     world.assert_nothing_left();
 }
 
-/// Returns whether the file never had a name, which some file systems do not support; otherwise it
-/// lost it at once.
+/// Returns whether the file never had a name. Some file systems do not support that; there it was
+/// removed at once.
 fn is_nameless(file: &fs::File) -> bool {
     let place = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
     place.file_name().is_some_and(|name| name.to_string_lossy().starts_with('#'))
 }
 
-/// Returns a directory on another file system than the one of temporary files, if there is one.
+/// Returns a directory on another file system than `than`, if there is one.
 fn elsewhere(than: &Path) -> Option<tempfile::TempDir> {
     let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
     let places = ["/dev/shm", "/run", env!("CARGO_TARGET_TMPDIR")];

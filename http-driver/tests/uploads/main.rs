@@ -1,6 +1,6 @@
 //! Tests of forms and large bodies, in memory and with a real directory.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 #[cfg(target_os = "linux")]
 mod abort;
@@ -46,7 +46,8 @@ impl World {
         Self { memory, directory, handle }
     }
 
-    /// Responds with what it received; counts its calls.
+    /// Starts a server that responds with a description of the request, and counts the calls of its
+    /// handler.
     fn describing(
         memory: Memory,
         change: impl FnOnce(Server<Memory, Describing>) -> Server<Memory, Describing>,
@@ -75,7 +76,8 @@ impl World {
         response.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
-    /// Returns how many files this process has open in the directory. They have no names there.
+    /// Returns the number of files that this process has open in the directory. They have no names
+    /// there.
     #[track_caller]
     fn open_files(&self) -> usize {
         assert_eq!(self.directory.path().read_dir().unwrap().count(), 0, "a killed process would leave this");
@@ -88,7 +90,8 @@ impl World {
     }
 }
 
-/// Returns how many of this process's descriptors are files in the directory, removed or not.
+/// Returns the number of this process's descriptors that are files in the directory, removed or
+/// not.
 fn descriptors(directory: &Path) -> usize {
     let Ok(open) = Path::new("/proc/self/fd").read_dir() else {
         return 0;
@@ -99,7 +102,7 @@ fn descriptors(directory: &Path) -> usize {
     .count()
 }
 
-/// Handlers may be sent between threads while they borrow any of these.
+/// The future of a handler that borrows any of these must be `Send`.
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
     is_shared::<Request>();
@@ -111,7 +114,7 @@ const _: () = {
     is_shared::<StreamedPart<'_>>();
 };
 
-/// Runtimes without faults, and with all faults at this many seeds.
+/// Returns a runtime without faults, and one with all faults for each of `seeds` seeds.
 fn worlds(seeds: u64) -> impl Iterator<Item = (u64, Memory)> {
     (0..=seeds).map(|seed| {
         let faults = if seed == 0 { Faults::default() } else { Faults::all() };
@@ -133,7 +136,7 @@ impl Handler for Describing {
     }
 }
 
-/// Returns everything that the body of a request became, one line each.
+/// Returns a description of the parsed body of a request, one line for each item.
 fn describe(request: &Request) -> String {
     let mut text = String::new();
     for (name, value) in request.post() {

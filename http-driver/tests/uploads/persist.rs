@@ -1,4 +1,4 @@
-//! Tests of `UploadedFile::persist` when its client leaves before the work is done: the test
+//! Tests of `UploadedFile::persist` when its client disconnects before the work is done: the test
 //! decides when the blocking pool runs the work, or drops it.
 
 use std::cell::Cell;
@@ -22,7 +22,7 @@ use crate::{MULTIPART, descriptors, form, noise, part, request};
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A blocking pool that can hold work back.
+/// A blocking pool that can delay work.
 #[derive(Clone, Default)]
 struct Pool(Arc<Mutex<Option<Vec<Work>>>>);
 
@@ -42,7 +42,7 @@ impl Pool {
         self.0.lock().unwrap().get_or_insert_default();
     }
 
-    /// Takes out the work held back; what it leads to is run at once.
+    /// Takes out the delayed work. Work that is added later runs at once.
     fn take(&self) -> Vec<Work> {
         self.0.lock().unwrap().take().unwrap_or_default()
     }
@@ -108,7 +108,7 @@ impl<F: Future<Output = ()> + 'static> Spawn<F> for Pooled {
     }
 }
 
-/// Sets the flag when it is dropped.
+/// A value that sets the flag when it is dropped.
 struct OnDrop(Rc<Cell<bool>>);
 
 impl Drop for OnDrop {
@@ -117,12 +117,12 @@ impl Drop for OnDrop {
     }
 }
 
-/// A handler that persists a file whose work is held back.
+/// A handler that persists a file while the pool delays the work.
 struct Persisting {
     memory: Memory,
     pool: Pool,
     client: Client,
-    /// The handler was dropped.
+    /// True if the handler was dropped.
     dropped: Rc<Cell<bool>>,
     /// The directory of temporary files.
     uploads: TempDir,
@@ -151,7 +151,7 @@ impl Persisting {
         };
         let runtime = Pooled { memory: memory.clone(), pool: pool.clone() };
         let server = Server::with_runtime(runtime, handler).upload_directory(uploads.path());
-        // A placeholder for the connections in memory.
+        // A placeholder, because the connections are in memory.
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         memory.serve(server.listener(socket).bind().unwrap().serve());
         let client = memory.connect();

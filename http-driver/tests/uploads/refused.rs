@@ -1,4 +1,4 @@
-//! Tests of refusals: the handler does not run, and nothing is left.
+//! Tests of refusals: the handler does not run, and no file is left.
 
 use httpants_driver::Server;
 use httpants_testkit::memory::Memory;
@@ -7,8 +7,8 @@ use crate::{Describing, MULTIPART, URLENCODED, World, chunked, form, noise, part
 
 type Change = fn(Server<Memory, Describing>) -> Server<Memory, Describing>;
 
-/// Returns the error, the settings, the request, the status, and whether the connection closes
-/// because some of the body is unread.
+/// Returns cases: the error, the settings, the request, the status, and whether the connection
+/// closes because some of the body is unread.
 fn cases() -> Vec<(&'static str, Change, Vec<u8>, u16, bool)> {
     let same: Change = |server| server;
     let file = |length| part("name=f; filename=x", &noise(length));

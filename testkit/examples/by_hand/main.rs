@@ -1,6 +1,6 @@
 //! A server that drives the core without the driver, in the driver's simulation.
-//! `docs/custom-runtime.md` explains [`server`]; `tests/by_hand.rs` checks that faults in it are
-//! found.
+//! `docs/custom-runtime.md` explains [`server`]; `tests/by_hand.rs` checks that the simulation
+//! finds faults in it.
 
 mod server;
 

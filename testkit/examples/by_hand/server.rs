@@ -34,7 +34,8 @@ struct Client<S> {
 }
 
 impl<S: Socket> Client<S> {
-    /// Does everything until the socket would block; returns whether the connection continues.
+    /// Processes input and output until the socket would block; returns whether the connection
+    /// continues.
     fn drive(&mut self, now: Now) -> io::Result<bool> {
         self.connection.handle_timeout(now);
         loop {
@@ -102,7 +103,7 @@ pub(crate) struct Server<S> {
     max_connections: usize,
     waiting: VecDeque<(S, ConnectionInfo)>,
     clients: Vec<Client<S>>,
-    /// The end of the grace period, once a shutdown was requested.
+    /// The end of the grace period, after a shutdown was requested.
     end: Option<Duration>,
 }
 

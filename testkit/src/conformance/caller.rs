@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use super::response::ParsedResponse;
 use super::stage::{PATIENCE, Received, StageClient};
 
-/// A client and what it has received and not looked at yet. What it waits for must come within
-/// [`PATIENCE`]; else it panics with what was expected and what came.
+/// A client with the bytes that it has received and not parsed yet. What it waits for must arrive
+/// within [`PATIENCE`]; otherwise it panics with what was expected and what was received.
 pub(super) struct Caller<C> {
     client: C,
     received: Vec<u8>,
-    /// How the stream ended.
+    /// The end or the reset of the stream, after it was received.
     ended: Option<Received>,
 }
 
-/// The most of what came that a failure shows.
+/// Maximum number of received bytes that a failure shows.
 const SHOWN: usize = 2000;
 
 impl<C: StageClient> Caller<C> {
@@ -26,7 +26,7 @@ impl<C: StageClient> Caller<C> {
         self.client.send(bytes.as_ref());
     }
 
-    /// Sends while the response comes.
+    /// Sends bytes while the response is being received.
     pub(super) fn send_meanwhile(&mut self, bytes: impl Into<Vec<u8>>) {
         self.client.send_meanwhile(bytes.into());
     }
@@ -46,13 +46,13 @@ impl<C: StageClient> Caller<C> {
         self.response()
     }
 
-    /// A whole response; what came behind it stays.
+    /// Returns the next whole response; bytes after it are kept.
     #[track_caller]
     pub(super) fn response(&mut self) -> ParsedResponse {
         self.read_response(false)
     }
 
-    /// A response to HEAD.
+    /// Returns the response to HEAD.
     #[track_caller]
     pub(super) fn response_to_head(&mut self) -> ParsedResponse {
         self.read_response(true)
@@ -63,7 +63,7 @@ impl<C: StageClient> Caller<C> {
         self.until("a whole response", |received, ended| ParsedResponse::read(received, to_head, ended))
     }
 
-    /// The bytes up to these and with them.
+    /// Returns the bytes up to and including `last`.
     #[track_caller]
     pub(super) fn up_to(&mut self, last: &[u8]) -> Vec<u8> {
         self.until(&format!("\"{}\"", last.escape_ascii()), |received, _| {
@@ -72,13 +72,13 @@ impl<C: StageClient> Caller<C> {
         })
     }
 
-    /// Receives this many bytes.
+    /// Returns the next `length` bytes.
     #[track_caller]
     pub(super) fn take(&mut self, length: usize) -> Vec<u8> {
         self.until(&format!("{length} bytes"), |received, _| Some((received.get(..length)?.to_vec(), length)))
     }
 
-    /// All that comes until the end or the reset, and which of the two it was.
+    /// Returns all bytes until the end or the reset, and which of the two it was.
     #[track_caller]
     pub(super) fn rest(&mut self) -> (Vec<u8>, Received) {
         let rest = self
@@ -86,26 +86,26 @@ impl<C: StageClient> Caller<C> {
         (rest, self.ended.unwrap_or(Received::Nothing))
     }
 
-    /// Nothing more comes but the end.
+    /// Checks that nothing more is received except the end of the stream.
     #[track_caller]
     pub(super) fn expect_end(&mut self) {
         let (rest, how) = self.rest();
-        assert!(rest.is_empty() && how == Received::End, "not the end but {how:?} behind \"{}\"", show(&rest));
+        assert!(rest.is_empty() && how == Received::End, "expected the end, got {how:?} after \"{}\"", show(&rest));
     }
 
-    /// Nothing more comes, and the connection is closed in one way or the other.
+    /// Checks that nothing more is received, and that the connection is closed or reset.
     #[track_caller]
     pub(super) fn expect_close(&mut self) {
         let (rest, _) = self.rest();
-        assert!(rest.is_empty(), "not the close but \"{}\"", show(&rest));
+        assert!(rest.is_empty(), "expected a close, got \"{}\"", show(&rest));
     }
 
-    /// Whether nothing is there to be received, and the connection is open.
+    /// Returns true if no bytes are available and the connection is open.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.received.is_empty() && self.client.receive(&mut self.received, Duration::ZERO) == Received::Nothing
     }
 
-    /// Receives until this is found, and takes it off.
+    /// Receives until `find` returns a value and a length; removes that number of bytes.
     #[track_caller]
     fn until<T>(&mut self, what: &str, mut find: impl FnMut(&[u8], bool) -> Option<(T, usize)>) -> T {
         let end = Instant::now() + PATIENCE;
@@ -119,7 +119,7 @@ impl<C: StageClient> Caller<C> {
             match how {
                 Received::Bytes => {}
                 Received::End | Received::Reset if self.ended.is_none() => self.ended = Some(how),
-                _ => panic!("expected {what}, got {how:?} behind \"{}\"", show(&self.received)),
+                _ => panic!("expected {what}, got {how:?} after \"{}\"", show(&self.received)),
             }
         }
     }

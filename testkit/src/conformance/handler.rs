@@ -1,4 +1,4 @@
-//! The one type of handler that all cases use.
+//! The type of handler that all cases use.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -18,7 +18,7 @@ pub struct CaseHandler(Box<dyn Fn(Request) -> ResponseTask + Send + Sync>);
 type ResponseTask = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 impl CaseHandler {
-    /// Makes a handler of this function.
+    /// Creates a handler from this function.
     pub fn new<F, Fut>(handler: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
@@ -46,15 +46,15 @@ impl fmt::Debug for CaseHandler {
     }
 }
 
-/// Where a handler waits until the case lets it go on: what takes long in a test takes as long
-/// as it should, on every clock.
+/// A gate at which a handler waits until the case opens it, so that a test controls the duration of
+/// handlers on every clock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gate(Arc<Mutex<Waiting>>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     open: bool,
-    /// How many have come here, those included that were given up since.
+    /// Number of handlers that have arrived, including those that were dropped since.
     arrived: usize,
     wakers: Vec<Waker>,
 }

@@ -1,4 +1,4 @@
-//! The stage of the runtime in memory.
+//! The stage of the in-memory runtime.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use super::handler::CaseHandler;
 use super::stage::{Received, Stage, StageClient};
 use crate::memory::{self, Faults, Memory, MemoryListener};
 
-/// What a client in memory takes before it reads, as the buffers of a socket would.
+/// Number of bytes that an in-memory client accepts before it reads, as the buffers of a socket
+/// would.
 const WINDOW: usize = 64 << 10;
 
-/// The stage of [`Memory`], where time passes only when a case says so.
+/// The stage of [`Memory`], whose time passes only when a case advances it.
 #[derive(Debug)]
 pub struct InMemory {
     memory: Memory,
@@ -68,7 +69,7 @@ impl Stage for InMemory {
     }
 }
 
-/// A client that lets the tasks run whenever it waits.
+/// A client that runs the tasks whenever it waits.
 #[derive(Debug)]
 pub struct InMemoryClient {
     memory: Memory,
@@ -81,7 +82,7 @@ impl StageClient for InMemoryClient {
         self.memory.run();
     }
 
-    /// What is sent in memory is never in the way of what comes.
+    /// Sending in memory never blocks, so this need not run concurrently.
     fn send_meanwhile(&mut self, bytes: Vec<u8>) {
         self.send(&bytes);
     }
@@ -96,7 +97,7 @@ impl StageClient for InMemoryClient {
             () if self.client.is_reset() => Received::Reset,
             () if self.client.is_ended() => Received::End,
             () => {
-                // The room that was just made may be what the server waited for.
+                // The server may wait for the room that was just freed.
                 self.memory.run();
                 let bytes = self.client.take_received();
                 received.extend_from_slice(&bytes);

@@ -12,14 +12,14 @@
 //! httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<my_adapter::Runtime>);
 //! ```
 //!
-//! A case that fails shows what it expected within ten seconds and what came instead. The
-//! documentation of the function of the same name in [`cases`] states what the runtime must do.
+//! A case that fails shows what it expected within ten seconds and what it received instead. The
+//! documentation of the function with the same name in [`cases`] states what the runtime must do.
 //! The first groups, `contract`, `time`, `tasks` and `platform`, test the traits of
 //! [`runtime`](httpants_driver::runtime): make those pass first. The others run whole servers.
 //!
-//! [`Sockets`] is for runtimes that take over sockets of the platform. Other runtimes implement
-//! [`Stage`], as [`InMemory`] does, and leave out the cases that need such sockets. An adapter
-//! that sends files by the kernel (`sendfile(2)`, `MSG_MORE`) adds `linux` for those cases:
+//! [`Sockets`] is for runtimes with sockets of the platform. Other runtimes implement [`Stage`], as
+//! [`InMemory`] does, and leave out the cases that need such sockets. An adapter that lets the
+//! kernel send files (`sendfile(2)`, `MSG_MORE`) adds `linux` for those cases:
 //! `conformance_suite!(Sockets<Runtime>, linux)`.
 //!
 //! The suite passes on the in-memory runtime. A single case is also an ordinary function:

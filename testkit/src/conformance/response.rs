@@ -1,4 +1,4 @@
-//! A response as a client reads it.
+//! A response as parsed by a client.
 
 /// A whole response.
 #[derive(Debug)]
@@ -7,13 +7,14 @@ pub(super) struct ParsedResponse {
     /// The status line and the field lines, without the empty line.
     pub(super) head: String,
     pub(super) content: Vec<u8>,
-    /// The trailer lines of chunked content.
+    /// The trailer lines of a chunked body.
     pub(super) trailers: String,
 }
 
 impl ParsedResponse {
-    /// The first response in these bytes and its length; `None` where it is not whole. `ended`
-    /// where no more will come, and `to_head` where HEAD was asked.
+    /// Parses the first response in these bytes; returns it with its length, or `None` if it is
+    /// incomplete. `ended`: true if no more bytes will arrive; `to_head`: true if the request was
+    /// HEAD.
     pub(super) fn read(received: &[u8], to_head: bool, ended: bool) -> Option<(Self, usize)> {
         let head_length = find(received, b"\r\n\r\n")? + 4;
         let head = String::from_utf8(received[..head_length - 4].to_vec()).expect("a head in ASCII");
@@ -64,7 +65,7 @@ impl ParsedResponse {
         }
     }
 
-    /// The value of a field, by its name as it is written.
+    /// Returns the value of a field; the name is matched as written.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.fields(name).next()
     }

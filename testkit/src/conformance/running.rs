@@ -9,7 +9,7 @@ use super::caller::Caller;
 use super::handler::CaseHandler;
 use super::stage::{Platform, Stage};
 
-/// A server that runs until this is dropped; then nothing of it may be left.
+/// A server that runs until this is dropped; the drop checks that nothing is left of it.
 pub(super) struct Running<S: Stage> {
     pub(super) stage: S,
     pub(super) handle: Handle,
@@ -25,7 +25,7 @@ where
     start_with(handler, |server| server)
 }
 
-/// The same, with settings.
+/// Starts a server with this application and changed settings.
 pub(super) fn start_with<S, F, Fut>(
     handler: F,
     change: impl FnOnce(Server<S::Runtime, CaseHandler>) -> Server<S::Runtime, CaseHandler>,
@@ -46,7 +46,7 @@ impl<S: Stage> Running<S> {
         Caller::new(self.stage.connect())
     }
 
-    /// Waits until this is so.
+    /// Waits until the condition holds.
     #[track_caller]
     pub(super) fn wait(&self, what: &str, until: impl Fn() -> bool) {
         assert!(self.stage.wait(&until), "{what}: that did not happen");
@@ -70,29 +70,29 @@ impl<S: Stage> Drop for Running<S> {
         self.handle.close();
         if !thread::panicking() {
             self.stage.end();
-            assert_eq!(self.handle.connections(), 0, "connections are left");
+            assert_eq!(self.handle.connections(), 0, "connections are still counted");
         }
     }
 }
 
-/// A request without content.
+/// Returns a request without a body.
 pub(super) fn get(path: &str) -> Vec<u8> {
     get_with(path, "")
 }
 
-/// The same with field lines, each with its line end.
+/// Returns a request without a body, with these field lines, each with its line end.
 pub(super) fn get_with(path: &str, fields: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
 }
 
-/// A request with content.
+/// Returns a request with a body.
 pub(super) fn post(path: &str, fields: &str, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {length}\r\n\r\n");
     [head.as_bytes(), content].concat()
 }
 
-/// The same in chunks of this size, with trailer lines behind it.
+/// Returns a request with a body in chunks of `size` bytes, followed by these trailer lines.
 pub(super) fn post_chunked(path: &str, content: &[u8], size: usize, trailers: &str) -> Vec<u8> {
     let mut request = format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").into_bytes();
     for chunk in content.chunks(size) {
@@ -104,8 +104,8 @@ pub(super) fn post_chunked(path: &str, content: &[u8], size: usize, trailers: &s
     request
 }
 
-/// Bytes that show what is lost, doubled or out of place: they repeat themselves only after a
-/// length that no buffer has.
+/// Returns bytes in which lost, duplicated or misplaced ones are detected: their period is not the
+/// size of any buffer.
 pub(super) fn noise(length: usize) -> Vec<u8> {
     const PERIOD: usize = 65_521;
     let words = (0..PERIOD.min(length) as u32).map(|at| at.wrapping_mul(0x9e37_79b9).rotate_left(11) as u8);
@@ -114,7 +114,7 @@ pub(super) fn noise(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Compares without showing megabytes.
+/// Compares without printing megabytes.
 #[track_caller]
 pub(super) fn assert_same(received: &[u8], expected: &[u8]) {
     if received != expected {

@@ -1,4 +1,4 @@
-//! The stage of every runtime that takes over sockets of the platform.
+//! The stage for runtimes with sockets of the platform.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,7 +20,7 @@ use super::stage::{PATIENCE, Platform, Received, Stage, StageClient};
 pub struct Sockets<R> {
     runtime: R,
     since: Instant,
-    /// Where [`Stage::listen`] or the server listens.
+    /// The addresses on which [`Stage::listen`] or the server listens.
     addresses: Vec<ListenAddress>,
     running: Option<JoinHandle<io::Result<()>>>,
 }
@@ -87,7 +87,7 @@ where
             if Instant::now() > end {
                 return false;
             }
-            // Most of what is waited for here, such as a closed file, has no notification.
+            // Most conditions, such as a closed file, have no notification.
             thread::park_timeout(Duration::from_millis(1));
         }
         true
@@ -116,7 +116,7 @@ where
     }
 }
 
-/// A blocking socket.
+/// A client with a blocking socket.
 #[derive(Debug)]
 pub struct SocketClient {
     socket: Socket,
@@ -127,7 +127,7 @@ impl SocketClient {
     /// Connects over TCP, with `TCP_NODELAY`.
     ///
     /// # Errors
-    /// Those of the platform.
+    /// Returns the errors of the platform.
     pub fn tcp(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_tcp_nodelay(true)?;
@@ -137,7 +137,7 @@ impl SocketClient {
     /// Connects to a unix socket.
     ///
     /// # Errors
-    /// Those of the platform.
+    /// Returns the errors of the platform.
     pub fn unix(path: &Path) -> io::Result<Self> {
         Self::connected(Socket::new(Domain::UNIX, Type::STREAM, None)?, &SockAddr::unix(path)?)
     }
@@ -189,7 +189,7 @@ impl StageClient for SocketClient {
     }
 
     fn end(&mut self) {
-        // Where the server has closed, there is nothing left to end.
+        // Fails if the server has closed; then there is nothing to end.
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
@@ -201,7 +201,7 @@ impl StageClient for SocketClient {
 impl Drop for SocketClient {
     fn drop(&mut self) {
         if let Some(sending) = self.sending.take() {
-            // What is not read any more need not be sent.
+            // Stops the peer from sending more, because nothing is read any more.
             let _ = self.socket.shutdown(Shutdown::Both);
             let _ = sending.join();
         }

@@ -1,4 +1,4 @@
-//! What the suite needs of a runtime: how to run a server on it, and how to connect to it.
+//! The interface between the suite and a runtime: running a server on it, and connecting to it.
 
 use std::io;
 use std::time::Duration;
@@ -8,66 +8,66 @@ use httpants_driver::{Handle, ListenAddress, Server};
 
 use super::handler::{CaseHandler, Task};
 
-/// How long a case waits for what must happen, before it fails.
+/// Maximum time for which a case waits for an expected event, before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A runtime under test, with a server and clients.
 ///
-/// [`Sockets`](super::Sockets) is the stage of every runtime that takes over sockets of the
-/// platform, so an author rarely implements this; [`InMemory`](super::InMemory) shows how.
-/// Cases make one, on a thread of their own, and drop it at their end.
+/// [`Sockets`](super::Sockets) is the stage for runtimes with sockets of the platform, so authors
+/// rarely implement this; [`InMemory`](super::InMemory) is an example. Each case creates a stage on
+/// its own thread, and drops it at its end.
 pub trait Stage: Sized + 'static {
     /// The runtime under test.
     type Runtime: Runtime<Transport: Send> + Spawn<Task>;
-    /// The end of a connection that a case holds.
+    /// The client's end of a connection.
     type Client: StageClient;
 
-    /// Makes an empty stage.
+    /// Creates an empty stage.
     fn set() -> Self;
 
     /// Returns the runtime; every call returns the same one.
     fn runtime(&self) -> Self::Runtime;
 
-    /// Returns a listening socket of the runtime for [`connect`](Self::connect), which the case
-    /// accepts from by itself. Called within `block_on` of the runtime.
+    /// Returns a listening socket of the runtime for [`connect`](Self::connect), from which the
+    /// case accepts connections itself. Called within `block_on` of the runtime.
     ///
     /// # Errors
-    /// Those of binding it and of the runtime.
+    /// Returns the errors of binding it and of the runtime.
     fn listen(&mut self) -> io::Result<<Self::Runtime as Runtime>::Listener>;
 
     /// Returns a server on the runtime, for the case to configure before it starts.
     fn server(&self, handler: CaseHandler) -> Server<Self::Runtime, CaseHandler>;
 
-    /// Runs a server in the background until its handle ends it.
+    /// Runs a server in the background until its handle stops it.
     fn start(&mut self, server: Server<Self::Runtime, CaseHandler>) -> Handle;
 
-    /// Waits for the end of the server that was started and stopped; nothing of it may be
-    /// left then.
+    /// Waits for the end of the server that was started and stopped; checks that nothing is left of
+    /// it.
     fn end(&mut self);
 
-    /// Connects to the server, or to what [`listen`](Self::listen) returned.
+    /// Connects to the server, or to the listener that [`listen`](Self::listen) returned.
     fn connect(&self) -> Self::Client;
 
-    /// Lets this much time pass, where it does not pass by itself: a manual clock is moved. Where
-    /// it does, the case waits for what is to happen in that time.
+    /// Advances a virtual clock by `span`. On a real clock it returns at once, because the case
+    /// waits for events that happen in that time.
     fn pass(&self, span: Duration);
 
-    /// Returns the time that has passed since the stage was made.
+    /// Returns the time since the stage was created.
     fn time(&self) -> Duration;
 
     /// Waits until the condition holds, at most for [`PATIENCE`]; returns whether it does.
     fn wait(&self, until: &dyn Fn() -> bool) -> bool;
 }
 
-/// A stage of the platform's sockets, which has addresses.
+/// A stage with sockets of the platform, which have addresses.
 pub trait Platform: Stage {
-    /// Returns the addresses of the server: first that of [`Stage::connect`], then added ones.
+    /// Returns the addresses of the server: that of [`Stage::connect`] first, then added ones.
     fn addresses(&self) -> &[ListenAddress];
 
     /// Connects to this address.
     ///
     /// # Errors
-    /// Those of the platform.
+    /// Returns the errors of the platform.
     fn connect_to(&self, address: &ListenAddress) -> io::Result<Self::Client>;
 
     /// Returns the client's own address, which the server must report.
@@ -76,11 +76,11 @@ pub trait Platform: Stage {
 
 /// A client's end of a connection.
 pub trait StageClient {
-    /// Sends all of it, as far as the server takes it: a connection that has ended swallows the
-    /// rest. One that takes nothing for [`PATIENCE`] is a failed case.
+    /// Sends all bytes, as far as the server accepts them: if the connection has ended, the rest is
+    /// dropped. The case fails if the server accepts nothing for [`PATIENCE`].
     fn send(&mut self, bytes: &[u8]);
 
-    /// Sends all of it while the case goes on and receives.
+    /// Sends all bytes while the case continues and receives.
     fn send_meanwhile(&mut self, bytes: Vec<u8>);
 
     /// Waits for bytes or the end, at most for `patience`, and appends the bytes to `received`.
@@ -96,12 +96,12 @@ pub trait StageClient {
 /// The result of [`StageClient::receive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// Some bytes.
+    /// Bytes were received.
     Bytes,
-    /// The end of the stream.
+    /// The end of the stream was received.
     End,
-    /// A reset.
+    /// The connection was reset.
     Reset,
-    /// Nothing in that time.
+    /// Nothing was received within the time.
     Nothing,
 }

@@ -5,17 +5,17 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// The longest that a case may take in all.
+/// Maximum total time of a case.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Runs a case on a thread of its own, so that one that hangs fails.
+/// Runs a case on its own thread, so that one that hangs fails.
 ///
 /// # Panics
-/// As the case does, and where it does not end within a minute.
+/// Panics if the case does, or if it does not end within a minute.
 pub fn perform(name: &str, case: fn()) {
     let (sender, ended) = channel::<()>();
     let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // Dropped at the end, however that comes.
+        // Dropped at the end of the case, also if it panics.
         let _sender = sender;
         case();
     });
@@ -27,7 +27,7 @@ pub fn perform(name: &str, case: fn()) {
     }
 }
 
-/// Makes a `#[test]` of each case for a [`Stage`](crate::conformance::Stage); see
+/// Creates a `#[test]` for each case on a [`Stage`](crate::conformance::Stage); see
 /// [`conformance`](crate::conformance).
 ///
 /// ```
@@ -36,14 +36,15 @@ pub fn perform(name: &str, case: fn()) {
 /// httpants_testkit::conformance_suite!(InMemory, without sockets);
 /// ```
 ///
-/// Options behind the stage:
+/// Options after the stage:
 ///
 /// | option | effect |
 /// |---|---|
 /// | `linux` | adds the cases of `sendfile(2)`, `MSG_MORE` and [`poll_peer_closed`](httpants_driver::runtime::Transport::poll_peer_closed) |
 /// | `without sockets` | leaves out the cases of a [`Platform`](crate::conformance::Platform) |
 /// | `one pool` | for runtimes whose workers share the threads that run their tasks; combines with the two above: `linux, one pool` |
-/// | `peers only` | makes nothing but the cases of `poll_peer_closed`, for transports that implement it without `linux` |
+/// | `peers only` | includes only the cases of `poll_peer_closed`, for transports that implement it
+/// without `linux` |
 #[macro_export]
 macro_rules! conformance_suite {
     (@worker $stage:ty) => {
@@ -270,7 +271,7 @@ macro_rules! conformance_suite {
     };
 }
 
-/// The tests of these cases.
+/// Creates the tests of these cases.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_cases {

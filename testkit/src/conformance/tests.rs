@@ -1,4 +1,4 @@
-//! The suite itself, played in memory.
+//! The suite on the in-memory runtime.
 
 use std::collections::BTreeSet;
 use std::fs;

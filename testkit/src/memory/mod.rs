@@ -1,7 +1,8 @@
-//! An in-memory runtime: sockets in memory, a clock that the test moves, and random faults.
+//! An in-memory runtime: sockets in memory, a virtual clock that the test advances, and random
+//! faults.
 //!
-//! It implements [`Runtime`] as the adapters do, and tests applications without sockets. Nothing
-//! in it depends on real time, so a test that passes once always passes, and a run with faults is
+//! It implements [`Runtime`] like the adapters, and runs applications in tests without sockets. It
+//! does not depend on real time, so a test that passes once always passes, and a run with faults is
 //! repeated by its seed.
 //!
 //! ```
@@ -56,13 +57,13 @@ pub(crate) fn peer() -> ConnectionInfo {
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// The moment at which the clock of every [`Memory`] starts: 2026-11-22 13:00:00 UTC.
+/// The time at which the wall clock of every [`Memory`] starts: 2026-11-22 13:00:00 UTC.
 pub const START: UnixTime = UnixTime::from_secs(1_795_352_400);
 
-/// The most polls of one [`Memory::run`]: more without coming to rest is a busy loop.
+/// Maximum number of polls in one [`Memory::run`]; more indicate a busy loop.
 const MOST_POLLS: usize = 10_000_000;
 
-/// The runtime; clones are the same one.
+/// The runtime; clones share their state.
 #[derive(Clone)]
 pub struct Memory {
     world: Rc<World>,
@@ -72,16 +73,16 @@ struct World {
     clock: Arc<WorldClock>,
     tasks: RefCell<Vec<Option<Task>>>,
     ready: Arc<Mutex<VecDeque<usize>>>,
-    /// By the number of their [`MemorySleep`].
+    /// The registered timers: time, number of the [`MemorySleep`], waker.
     timers: RefCell<Vec<(Duration, u64, Waker)>>,
     sleeps: Cell<u64>,
-    /// Connections made and not yet accepted, and who waits for them.
+    /// Connections that are not accepted yet, and the waker of the accept loop.
     backlog: RefCell<VecDeque<(MemoryTransport, ConnectionInfo)>>,
     acceptor: RefCell<Option<Waker>>,
     random: RefCell<Random>,
     faults: Cell<Faults>,
     polls: Cell<u64>,
-    /// How long blocking work pretends to take.
+    /// The simulated duration of blocking work.
     pace: Pace,
 }
 
@@ -92,14 +93,15 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Makes a runtime without faults, in which tasks run in the order in which they become ready.
+    /// Creates a runtime without faults, in which tasks run in the order in which they become
+    /// ready.
     #[must_use]
     pub fn new() -> Self {
         Self::with_faults(0, Faults::default())
     }
 
-    /// Makes a runtime in which this seed decides the order of tasks and which of the faults
-    /// happen.
+    /// Creates a runtime in which the seed determines the order of tasks and which of the faults
+    /// occur.
     #[must_use]
     pub fn with_faults(seed: u64, faults: Faults) -> Self {
         let world = World {
@@ -124,9 +126,8 @@ impl Memory {
         Server::with_runtime(self.clone(), handler)
     }
 
-    /// Starts a server in the background. It serves the connections that
-    /// [`connect`](Self::connect) makes, until the returned handle stops it; dropping the handle
-    /// does not.
+    /// Starts a server in the background. It serves the connections that [`connect`](Self::connect)
+    /// creates, until the returned handle stops it; dropping the handle does not.
     pub fn start<H: 'static>(&self, server: Server<Self, H>) -> Handle {
         let (handle, serving) = server.attach_to(self.listener());
         self.serve(serving);
@@ -140,13 +141,13 @@ impl Memory {
         });
     }
 
-    /// Makes a connection from `192.0.2.1:50000`, which waits to be accepted.
+    /// Creates a connection from `192.0.2.1:50000`, which waits to be accepted.
     #[must_use]
     pub fn connect(&self) -> Client {
         self.connect_from(peer())
     }
 
-    /// Makes a connection with these addresses.
+    /// Creates a connection with these addresses.
     #[must_use]
     pub fn connect_from(&self, peer: ConnectionInfo) -> Client {
         let seed = self.world.random.borrow_mut().next();
@@ -155,8 +156,8 @@ impl Memory {
         client
     }
 
-    /// Returns a listener that accepts what [`connect`](Self::connect) connects, for
-    /// [`Server::attach_to`] and for runtimes over this one.
+    /// Returns a listener that accepts the connections of [`connect`](Self::connect), for
+    /// [`Server::attach_to`] and for runtimes on top of this one.
     #[must_use]
     pub fn listener(&self) -> MemoryListener {
         MemoryListener { memory: self.clone() }
@@ -170,10 +171,10 @@ impl Memory {
         }
     }
 
-    /// Runs all tasks until each waits for something. The clock does not move.
+    /// Runs all tasks until each waits for something. The clock does not advance.
     ///
     /// # Panics
-    /// If the tasks never wait: a busy loop.
+    /// Panics if the tasks never wait, which is a busy loop.
     #[expect(clippy::panic, reason = "a busy loop is a failed test")]
     pub fn run(&self) {
         for _ in 0..MOST_POLLS {
@@ -191,7 +192,7 @@ impl Memory {
         ready.is_some()
     }
 
-    /// Moves both clocks forward by `span`, from timer to timer, and runs the tasks that each
+    /// Advances both clocks by `span`, from timer to timer, and runs the tasks that each timer
     /// wakes.
     pub fn advance(&self, span: Duration) {
         self.run();
@@ -204,8 +205,8 @@ impl Memory {
         self.world.clock.set(end);
     }
 
-    /// Moves both clocks on at once, as on a machine that was suspended: timers that ran out on the
-    /// way fire now. Nothing runs yet.
+    /// Advances both clocks at once, as on a machine that was suspended: timers that expired in the
+    /// meantime fire now. No task is run.
     pub fn jump(&self, span: Duration) {
         self.world.clock.set(self.world.clock.get() + span);
         self.fire();
@@ -223,13 +224,13 @@ impl Memory {
         self.world.timers.borrow().iter().map(|(at, ..)| *at).min()
     }
 
-    /// Counts the tasks that have not ended.
+    /// Returns the number of tasks that have not ended.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.world.tasks.borrow().iter().flatten().count()
     }
 
-    /// Counts the polls of all tasks since the beginning.
+    /// Returns the number of polls of all tasks so far.
     #[must_use]
     pub fn polls(&self) -> u64 {
         self.world.polls.get()
@@ -314,7 +315,7 @@ impl Runtime for Memory {
         MemorySleep { memory: self.clone(), number, at }
     }
 
-    /// There are no real sockets here: the listener stands for [`Memory::connect`].
+    /// There are no real sockets here: the listener accepts the connections of [`Memory::connect`].
     fn listen_tcp(&self, _: TcpListener) -> io::Result<MemoryListener> {
         Ok(self.listener())
     }
@@ -324,8 +325,8 @@ impl Runtime for Memory {
         Ok(self.listener())
     }
 
-    /// Runs the work on the spot: there is only one thread, so that runs can be repeated.
-    /// With [`Faults::delay_percent`] what it gives may come some polls later.
+    /// Runs the work at once on the calling thread, so that runs can be repeated. With
+    /// [`Faults::delay_percent`] its result may be delayed by some polls.
     fn unblock<T, W>(&self, work: W) -> Blocking<T>
     where
         T: Send + 'static,
@@ -334,8 +335,8 @@ impl Runtime for Memory {
         self.world.pace.run(work)
     }
 
-    /// Every other 64 KiB of a file pretend to be in memory, whatever the kernel has there: both
-    /// ways take turns, and runs can be repeated.
+    /// Every other 64 KiB of a file count as cached, whatever the kernel has in memory, so that
+    /// both ways of reading are tested and runs can be repeated.
     fn read_cached(&self, file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
         const STRETCH: u64 = 64 << 10;
         let is_cached = (offset / STRETCH).is_multiple_of(2);
@@ -349,8 +350,8 @@ impl Runtime for Memory {
         BlockingPool::new(move |work| pace.run(work))
     }
 
-    /// Runs the tasks until the future is done; time passes only to the next deadline, when
-    /// nothing else can happen.
+    /// Runs the tasks until the future is ready. If nothing else can happen, the clock advances to
+    /// the next deadline.
     fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let mut future = std::pin::pin!(future);
         let woken: Arc<Mutex<VecDeque<usize>>> = Arc::default();
@@ -365,18 +366,18 @@ impl Runtime for Memory {
             }
             match self.next_deadline() {
                 Some(at) => self.advance(at.saturating_sub(self.world.clock.get())),
-                None => return Err(io::Error::other("nothing is left that could wake the future")),
+                None => return Err(io::Error::other("no task or timer can wake the future")),
             }
         }
     }
 }
 
-/// Both clocks, which requests take along.
+/// Both clocks; requests contain a clone.
 #[derive(Debug)]
 struct WorldClock {
-    /// Nanoseconds that have passed.
+    /// Nanoseconds since the start.
     mono: AtomicU64,
-    /// The time of the day when none had.
+    /// The wall-clock time at the start.
     origin: AtomicU64,
 }
 
@@ -399,7 +400,7 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The pace of blocking work; apart from the world, because it goes along with files.
+/// The simulated duration of blocking work; separate from the world, because files contain a clone.
 #[derive(Clone)]
 struct Pace {
     random: Arc<Mutex<Random>>,
@@ -407,7 +408,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// The most polls in which work that is delayed is not done yet.
+    /// Maximum number of polls by which work is delayed.
     const LONGEST: usize = 16;
 
     fn run<T, W>(&self, work: W) -> Blocking<T>
@@ -438,7 +439,7 @@ impl Pace {
     }
 }
 
-/// Accepts what [`Memory::connect`] connects.
+/// A listener that accepts the connections of [`Memory::connect`].
 #[derive(Debug)]
 pub struct MemoryListener {
     memory: Memory,
@@ -462,7 +463,7 @@ impl Listener for MemoryListener {
 #[derive(Debug)]
 pub struct MemorySleep {
     memory: Memory,
-    /// Two timers of one task are two timers.
+    /// Distinguishes several timers of one task.
     number: u64,
     at: Duration,
 }

@@ -10,27 +10,27 @@ use httpants_driver::runtime::{PeerClose, SendHint, Transport};
 
 use super::random::Random;
 
-/// What a socket takes of a file at once.
+/// Maximum number of bytes of a file that a socket accepts at once.
 const MOST_OF_A_FILE: usize = 256 << 10;
 
-/// Variations of what sockets and tasks do.
+/// Variations in the behaviour of sockets and tasks.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Faults {
-    /// Tasks run in any order.
+    /// True if tasks run in random order.
     pub shuffle: bool,
-    /// Reads and writes move any number of bytes from one on.
+    /// True if reads and writes transfer a random number of bytes, at least one.
     pub cut: bool,
-    /// In this percentage of cases a socket pretends not to be ready, and wakes
-    /// its task at once; and blocking work takes as many polls as it pleases.
+    /// Percentage of cases in which a socket reports that it is not ready and wakes its task at
+    /// once; blocking work then takes a random number of polls.
     pub delay_percent: u8,
-    /// Sockets take files, as those of a kernel do; otherwise the driver reads them. No fault:
-    /// either is right.
+    /// True if sockets can send files, as those of a kernel do; otherwise the driver reads them.
+    /// This is not a fault: both are correct.
     pub send_files: bool,
 }
 
 impl Faults {
-    /// Returns all faults, over sockets that do not take files.
+    /// Returns all faults, with sockets that cannot send files.
     #[must_use]
     pub fn all() -> Self {
         Self { shuffle: true, cut: true, delay_percent: 25, send_files: false }
@@ -41,11 +41,11 @@ impl Faults {
 struct Pipe {
     to_server: VecDeque<u8>,
     to_client: Vec<u8>,
-    /// Bytes that the client will still take.
+    /// Number of bytes that the client will still accept.
     window: usize,
-    /// That room is not reported to the server, which can use it once it tries again.
+    /// True if room is not reported to the server, which can use it when it tries again.
     unreported: bool,
-    /// The server's writes.
+    /// Number of writes of the server.
     writes: u64,
     client_ended: bool,
     client_reset: bool,
@@ -54,13 +54,13 @@ struct Pipe {
     server_reset: bool,
     random: Random,
     faults: Faults,
-    /// Whether it pretended not to be ready since that was last asked.
+    /// True if the socket reported that it is not ready since the last query.
     delayed: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    /// Who waits for the end of the client's stream.
+    /// The waker of the task that waits for the end of the client's stream.
     watcher: Option<Waker>,
-    /// The client, if it waits for bytes.
+    /// The waker of the client, if it waits for bytes.
     client: Option<Waker>,
 }
 
@@ -98,7 +98,7 @@ impl Pipe {
         [self.reader.take(), self.writer.take(), self.watcher.take()]
     }
 
-    /// Whether the socket pretends not to be ready.
+    /// Returns true if the socket reports that it is not ready.
     fn delays(&mut self, context: &Context<'_>) -> bool {
         let percent = self.faults.delay_percent;
         let delays = percent > 0 && self.random.percent(percent);
@@ -109,7 +109,7 @@ impl Pipe {
         delays
     }
 
-    /// How many of the offered bytes can be sent now.
+    /// Returns the number of the offered bytes that can be sent now.
     fn poll_room(&mut self, context: &Context<'_>, offered: usize) -> Poll<io::Result<usize>> {
         if self.client_reset {
             return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
@@ -128,7 +128,7 @@ impl Pipe {
         Poll::Ready(Ok(self.cut(room)))
     }
 
-    /// Notes that the server has written this many bytes.
+    /// Records that the server has written `count` bytes.
     fn note_write(&mut self, count: usize) {
         self.writes += 1;
         if self.window != usize::MAX {
@@ -136,21 +136,20 @@ impl Pipe {
         }
     }
 
-    /// How many of these bytes move at once.
+    /// Returns the number of bytes that are transferred at once, at most `count`.
     fn cut(&mut self, count: usize) -> usize {
         if self.faults.cut && count > 1 { 1 + self.random.below(count) } else { count }
     }
 }
 
-/// The client's end, which tests use as the peer. What it does becomes visible to the
-/// server when the tasks run.
+/// The client's end, which tests use as the peer. The server sees its actions when the tasks run.
 #[derive(Debug)]
 pub struct Client {
     pipe: Shared,
 }
 
 impl Client {
-    /// Changes what the server sees, and wakes it behind the lock.
+    /// Changes the state that the server sees, and wakes the server after releasing the lock.
     fn change(&self, change: impl FnOnce(&mut Pipe)) {
         let mut pipe = lock(&self.pipe);
         change(&mut pipe);
@@ -165,7 +164,7 @@ impl Client {
     }
 
     /// Waits for bytes and returns all that arrived; empty at the end of the stream. A limited
-    /// window ([`take_only`](Self::take_only)) grows again by their number.
+    /// window ([`take_only`](Self::take_only)) grows by their number.
     pub(crate) fn poll_received(&self, context: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         let waker = context.waker().clone();
         let mut pipe = lock(&self.pipe);
@@ -186,7 +185,7 @@ impl Client {
         Poll::Ready(Ok(received))
     }
 
-    /// Ends its sending side; it may still receive.
+    /// Ends the sending side; the client may still receive.
     pub fn end(&self) {
         self.change(|pipe| pipe.client_ended = true);
     }
@@ -196,19 +195,19 @@ impl Client {
         self.change(|pipe| pipe.client_reset = true);
     }
 
-    /// Reads only this many more bytes, until the next call: 0 is a client that never reads.
+    /// Accepts only this many more bytes, until the next call. With 0 the client never reads.
     pub fn take_only(&self, bytes: usize) {
         self.change(|pipe| (pipe.window, pipe.unreported) = (bytes, false));
     }
 
-    /// Does the same without waking a server that waits for room, as a kernel with little room in its
-    /// buffer does: the server can send once it tries again ([`Transport::retry_send`]).
+    /// Does the same without waking a server that waits for room, like a kernel whose buffer has
+    /// little room: the server can send when it tries again ([`Transport::retry_send`]).
     pub fn take_only_unreported(&self, bytes: usize) {
         let mut pipe = lock(&self.pipe);
         (pipe.window, pipe.unreported) = (bytes, pipe.writer.is_some());
     }
 
-    /// Returns what arrived since the last call.
+    /// Returns the bytes received since the last call.
     #[must_use]
     pub fn take_received(&self) -> Vec<u8> {
         std::mem::take(&mut lock(&self.pipe).to_client)
@@ -227,26 +226,27 @@ impl Client {
         lock(&self.pipe).server_closed
     }
 
-    /// Returns whether the server closed it by a reset.
+    /// Returns whether the server closed the connection by a reset.
     #[must_use]
     pub fn is_reset(&self) -> bool {
         let pipe = lock(&self.pipe);
         pipe.server_closed && pipe.server_reset
     }
 
-    /// Whether the server's end pretended not to be ready since the last call.
+    /// Returns true if the server's end reported that it is not ready since the last call.
     #[cfg(feature = "simulation")]
     pub(crate) fn take_delayed(&self) -> bool {
         std::mem::take(&mut lock(&self.pipe).delayed)
     }
 
-    /// Counts the bytes that the server has not read yet.
+    /// Returns the number of bytes that the server has not read yet.
     #[must_use]
     pub fn unread(&self) -> usize {
         lock(&self.pipe).to_server.len()
     }
 
-    /// Counts the writes of the server, each a system call on a socket.
+    /// Returns the number of writes of the server, each of which would be a system call on a
+    /// socket.
     #[must_use]
     pub fn writes(&self) -> u64 {
         lock(&self.pipe).writes
@@ -259,9 +259,9 @@ impl Drop for Client {
     }
 }
 
-/// The server's end, for runtimes by [`Transport`] and its wakers, and for loops without them
-/// as a non-blocking socket: reading and writing give [`ErrorKind::WouldBlock`] where there is
-/// nothing to do. Dropping it closes the connection.
+/// The server's end. Runtimes use it as a [`Transport`] with wakers; loops without wakers use it as
+/// a non-blocking socket, whose reads and writes return [`ErrorKind::WouldBlock`] if they cannot
+/// continue. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct MemoryTransport {
     pipe: Shared,
@@ -353,7 +353,7 @@ impl Transport for MemoryTransport {
 }
 
 impl MemoryTransport {
-    /// Changes what the client sees, and wakes it behind the lock.
+    /// Changes the state that the client sees, and wakes the client after releasing the lock.
     fn change<T>(&self, change: impl FnOnce(&mut Pipe) -> T) -> T {
         let mut pipe = lock(&self.pipe);
         let result = change(&mut pipe);
@@ -369,14 +369,14 @@ impl MemoryTransport {
     }
 }
 
-/// As a socket that does not block.
+/// A non-blocking socket.
 impl Read for MemoryTransport {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         at_once(self.poll_recv(&mut Context::from_waker(Waker::noop()), buffer))
     }
 }
 
-/// As a socket that does not block.
+/// A non-blocking socket.
 impl Write for MemoryTransport {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(bytes)])

@@ -1,4 +1,4 @@
-//! Numbers from a seed: the same seed, the same numbers, on every machine.
+//! Random numbers from a seed: the same seed gives the same numbers on every machine.
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
@@ -17,20 +17,20 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below the bound; 0 where the bound is 0.
+    /// Returns a number below the bound; 0 if the bound is 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 
-    /// One of these; there must be one.
+    /// Returns one of the choices; there must be at least one.
     #[cfg(feature = "simulation")]
     pub(crate) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         let place = self.below(choices.len());
-        #[expect(clippy::indexing_slicing, reason = "the place is below the length")]
+        #[expect(clippy::indexing_slicing, reason = "the index is below the length")]
         &choices[place]
     }
 
-    /// True in this percentage of cases.
+    /// Returns true in this percentage of cases.
     pub(crate) fn percent(&mut self, cases: u8) -> bool {
         self.below(100) < usize::from(cases)
     }

@@ -1,4 +1,4 @@
-//! What clients ask for, without IO.
+//! The application of simulated clients, without IO.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use httpants_core::{BodyLen, Connection, Event, Misuse, Now, RequestHead, Reques
 
 use super::operation::Asked;
 
-/// The application of a [`System`](super::System) that drives [`Connection`] by itself: one for
-/// each connection, called where the loop has its application. It supports all requests of
-/// simulated clients except files, forms and upgrades, and what is about handlers: those that
-/// outlive their responses, and reads that are given up.
+/// The application of a [`System`](super::System) that drives [`Connection`] itself. Create one for
+/// each connection, and call it where the loop calls its application. It supports all requests of
+/// simulated clients except files, forms, upgrades, and those that need handlers: handlers that
+/// outlive their responses, and cancelled reads.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,23 +33,23 @@ use super::operation::Asked;
 /// ```
 #[derive(Debug, Default)]
 pub struct Application {
-    /// The request whose response is outstanding.
+    /// The request whose response is not finished.
     current: RequestId,
-    /// The request that is being received, if its content is awaited.
+    /// The request whose body is still being received, if the response waits for it.
     asked: Option<RequestHead>,
     content: Vec<u8>,
-    /// Whether that content goes back as it comes.
+    /// True if that body is sent back while it is received.
     streams: bool,
     task: Option<ResponseTask>,
 }
 
-/// What is to be sent when its time comes.
+/// A response that is sent piece by piece, each at its time.
 #[derive(Debug)]
 struct ResponseTask {
-    /// That of the content, until the head has left with the first piece.
+    /// The Content-Length; `None` after the head was sent with the first piece.
     length: Option<BodyLen>,
     pieces: VecDeque<Bytes>,
-    /// Before each of them.
+    /// The delay before each piece.
     wait: Duration,
     at: Duration,
 }
@@ -60,7 +60,7 @@ impl Application {
     }
 
     /// Handles the events of the connection and sends what can be sent now. Call it after each
-    /// input, when something was sent, and at the [`deadline`](Self::deadline).
+    /// input, after bytes were sent, and at the [`deadline`](Self::deadline).
     pub fn respond(&mut self, connection: &mut Connection, now: Now) {
         loop {
             while let Some(event) = connection.poll_event() {
@@ -76,7 +76,7 @@ impl Application {
         }
     }
 
-    /// Returns when it has more to send, if nothing happens before.
+    /// Returns the time at which it has more to send, if nothing happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.task.as_ref().map(|task| task.at)
@@ -117,7 +117,7 @@ impl Application {
         }
     }
 
-    /// The request is complete.
+    /// Responds to a complete request.
     fn begin(&mut self, request: &RequestHead, connection: &mut Connection, now: Now) -> Result<(), Misuse> {
         let asked = Asked::of(request);
         let ok = ResponseHead::default();
@@ -147,7 +147,7 @@ impl Application {
         Ok(())
     }
 
-    /// Sends the next piece if its time has come; returns whether it has.
+    /// Sends the next piece if its time has come; returns whether it did.
     fn go_on(&mut self, connection: &mut Connection, now: Now) -> Result<bool, Misuse> {
         let Some(task) = self.task.as_mut().filter(|task| task.at <= now.mono) else {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! Checks what a client received against the rules.
+//! Checks of the bytes that a client received against the rules.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use super::client::{Client, Leaving, Sending};
 use super::operation::Task;
 use super::response::{End, ParsedResponse, Read};
 
-/// What happened to the server during the scenario.
+/// The events that affected the server during the scenario.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Circumstances {
-    /// It was asked to finish running requests.
+    /// True if it was asked to finish running requests.
     pub(super) drained: bool,
-    /// It was asked to drop everything, or the grace period ended.
+    /// True if it was asked to drop everything, or the grace period ended.
     pub(super) closed: bool,
-    /// Time stood still for the machine and then jumped.
+    /// True if the machine was suspended.
     pub(super) jumped: bool,
-    /// Clients had to wait to be accepted.
+    /// True if clients had to wait to be accepted.
     pub(super) crowded: bool,
-    /// When the time to finish ran out.
+    /// The end of the grace period.
     pub(super) over: Option<Duration>,
 }
 
-/// Counts requests by outcome.
+/// The numbers of requests by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) completed: usize,
@@ -30,21 +30,21 @@ pub(super) struct Counts {
     pub(super) dropped: usize,
 }
 
-/// How a connection goes on behind a response.
+/// The continuation of a connection after a response.
 #[derive(Clone, Copy, PartialEq)]
 enum Next {
     Another,
-    /// The response was the last, and that is as it must be.
+    /// The response was the last one, as required.
     Closed,
-    /// There is no response any more, for a reason.
+    /// There are no more responses, for a valid reason.
     Nothing,
 }
 
-/// Checks one client at the end of the scenario; returns the first rule that it breaks.
+/// Checks one client at the end of the scenario; returns the first violated rule.
 pub(super) fn check(client: &Client, circumstances: Circumstances) -> Result<Counts, String> {
     let stopped = circumstances.drained || circumstances.closed;
     if client.end == End::Open && stopped && client.received.is_empty() {
-        // It was never accepted: a machine refuses such connections.
+        // The connection was never accepted: a machine refuses such connections.
         return Ok(Counts { dropped: client.requests.len(), ..Counts::default() });
     }
     let mut reading = Reading { client, circumstances, rest: &client.received, counts: Counts::default() };
@@ -66,7 +66,7 @@ pub(super) fn check(client: &Client, circumstances: Circumstances) -> Result<Cou
     if let (Some(ended), Some(over), false) = (client.ended_at, circumstances.over, circumstances.jumped)
         && ended > over
     {
-        return Err(format!("its connection was closed {:?} after the time to finish", ended - over));
+        return Err(format!("its connection was closed {:?} after the grace period", ended - over));
     }
     if next != Next::Closed {
         timers(client, circumstances, next == Next::Another)?;
@@ -77,7 +77,7 @@ pub(super) fn check(client: &Client, circumstances: Circumstances) -> Result<Cou
     Ok(counts)
 }
 
-/// What a client received, as far as it was read.
+/// The bytes that a client received, and the position of the check in them.
 struct Reading<'a> {
     client: &'a Client,
     circumstances: Circumstances,
@@ -101,7 +101,7 @@ impl Reading<'_> {
                 self.rest = &[];
                 Ok(Next::Nothing)
             }
-            Read::Part => Err("the response breaks off".into()),
+            Read::Part => Err("the response is incomplete".into()),
             Read::Whole(response) => self.whole(request, &response),
         }
     }
@@ -117,12 +117,12 @@ impl Reading<'_> {
             self.rest = &[];
             return Ok(Next::Closed);
         }
-        // That more was left unread than is drained may be found out behind the response.
+        // The server may detect only after the response that more is unread than it drains.
         let unread = request.operation.leaves_much_unread() && self.rest.is_empty();
         Ok(if request.is_whole() && (response.closes || unread) { Next::Closed } else { Next::Another })
     }
 
-    /// Reads the next response that is final; an interim one must have been asked for.
+    /// Reads the next final response; an interim one must have been requested.
     fn read(&mut self, request: &Sending) -> Result<Read, String> {
         let mut asked = false;
         loop {
@@ -135,14 +135,14 @@ impl Reading<'_> {
                 return Ok(read);
             }
             if !request.operation.expects_continue || asked {
-                return Err("an interim response that was not asked for".into());
+                return Err("an interim response that was not requested".into());
             }
             asked = true;
         }
     }
 }
 
-/// Whether there is a reason for the response to be missing, or to be cut off.
+/// Returns true if there is a valid reason for the response to be missing or incomplete.
 fn is_excused(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
     let ended_before = client.ended_at.is_some_and(|ended| request.last.is_none_or(|last| ended <= last));
     client.leaving == Leaving::Resets
@@ -153,7 +153,8 @@ fn is_excused(client: &Client, request: &Sending, circumstances: Circumstances) 
         || ended_before
 }
 
-/// Whether a response is what its request asks for (true), or a refusal that it deserves (false).
+/// Returns true if the response is the requested one, and false if it is a refusal for a valid
+/// reason.
 fn check_response(
     client: &Client,
     request: &Sending,
@@ -185,7 +186,7 @@ fn check_response(
         return Err(format!("{} instead of {}", response.status, operation.status()));
     }
     if operation.is_last() && response.status != 101 && !response.closes {
-        return Err("the connection goes on".into());
+        return Err("the connection continues".into());
     }
     if operation.head_only {
         return Ok(true);
@@ -198,16 +199,16 @@ fn check_response(
     }
 }
 
-/// How long a client is waited for that has ended its stream.
+/// Maximum time for which a client is served after it has ended its stream.
 const HALF_CLOSED: Duration = Duration::from_secs(30);
 
-/// When the server gives up a request whose client has ended its stream: the application has
-/// nothing to send for too long.
+/// Returns the time at which the server gives up a request whose client has ended its stream,
+/// because the application sends nothing for too long.
 fn gives_up(client: &Client, request: &Sending) -> Option<Duration> {
     let (fin, (wait, times)) = (client.fin?, request.operation.pace());
     let (handled, _) = client.handled();
     let (_, begin) = handled.into_iter().find(|(handled, _)| handled.operation.id == request.operation.id)?;
-    // A stream that is given to be sent sends the head before it gives anything.
+    // A response stream sends the head before its first piece.
     let mut since = fin.max(begin);
     let mut next = begin;
     for _ in 0..times {
@@ -225,15 +226,15 @@ fn may_be_given_up(client: &Client, request: &Sending, circumstances: Circumstan
         || (client.fin.is_some() && (circumstances.jumped || circumstances.crowded || waits_too_long(client, request)))
 }
 
-/// Whether a handler before it outlives its response by more than a client is served that has
-/// ended its stream.
+/// Returns true if a handler of an earlier request outlives its response by more than the time for
+/// which a half-closed client is served.
 fn waits_too_long(client: &Client, request: &Sending) -> bool {
     let mut before = client.requests.iter().take_while(|earlier| earlier.operation.id != request.operation.id);
     before.any(|earlier| earlier.operation.outlives() >= HALF_CLOSED)
 }
 
-/// A response does not wait for what its handler does behind it, and what a client that has
-/// ended its stream gets comes in time.
+/// Checks that responses do not wait for what their handlers do afterwards, and that half-closed
+/// clients get them in time.
 fn handlers(client: &Client, circumstances: Circumstances) -> Result<(), String> {
     if client.pipelines || client.leaving == Leaving::Resets || is_disturbed(client, circumstances) {
         return Ok(());
@@ -246,17 +247,17 @@ fn handlers(client: &Client, circumstances: Circumstances) -> Result<(), String>
         };
         let end = request.responded.or(client.ended_at);
         if let (Some(expected), Some(end)) = (expected, end)
-            // What was sent behind the end was never seen.
+            // Bytes that were sent after the end were never seen.
             && expected != end
             && end >= begin
         {
-            return Err(format!("an end at {end:?} instead of {expected:?}: {:?}", request.operation));
+            return Err(format!("the response ended at {end:?} instead of {expected:?}: {:?}", request.operation));
         }
     }
     Ok(())
 }
 
-/// A client that has ended its stream and has its responses is left at once.
+/// Checks that a client that has ended its stream and has its responses is closed at once.
 fn ended(client: &Client, circumstances: Circumstances) -> Result<(), String> {
     let gives_up = client.requests.iter().any(|request| gives_up(client, request).is_some());
     if let (Some(fin), Some(ended), false) = (client.fin, client.ended_at, gives_up)
@@ -272,10 +273,10 @@ fn ended(client: &Client, circumstances: Circumstances) -> Result<(), String> {
     Ok(())
 }
 
-/// What came behind a change of protocol: what was sent.
+/// Checks the bytes after an upgrade: they are the ones that the client sent.
 fn follow(client: &Client, rest: &[u8], circumstances: Circumstances) -> Result<(), String> {
     if !client.tail.starts_with(rest) {
-        return Err("another protocol's bytes came back altered".into());
+        return Err("the bytes of another protocol were altered".into());
     }
     let disturbed = client.was_cut
         || client.stops_reading
@@ -288,7 +289,7 @@ fn follow(client: &Client, rest: &[u8], circumstances: Circumstances) -> Result<
     Ok(())
 }
 
-/// Whether something other than its requests may have changed when its responses come.
+/// Returns true if other things than its requests may have changed the times of its responses.
 fn is_disturbed(client: &Client, circumstances: Circumstances) -> bool {
     client.stops_reading
         || circumstances.drained
@@ -297,7 +298,7 @@ fn is_disturbed(client: &Client, circumstances: Circumstances) -> bool {
         || circumstances.crowded
 }
 
-/// A client that falls silent is left when its timer says so, neither earlier nor later.
+/// Checks that a silent client is closed when its timer expires, neither earlier nor later.
 fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Result<(), String> {
     let undisturbed =
         client.leaving == Leaving::FallsSilent && !client.pipelines && !is_disturbed(client, circumstances);
@@ -312,25 +313,25 @@ fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Resul
     let (_, free) = client.handled();
     let in_time = |at: Option<Duration>| at.is_some_and(|at| at <= ended);
     match client.unfinished().filter(|(request, _)| in_time(request.first)) {
-        // What is wrong with it may show before it is complete.
+        // A malformed request may be refused before it is complete.
         Some((request, false)) if request.operation.task != Task::Malformed => {
             within(request.first.unwrap_or_default().max(free), 15, 15, "head")
         }
         Some((request, true))
             if request.operation.task.has_request_content() && request.operation.task != Task::Ignore =>
         {
-            // The rate is checked from 10 s on; nothing at all is borne for 30 s.
+            // The minimum rate is checked after 10 s; no progress at all is allowed for 30 s.
             within(request.first.unwrap_or_default(), 10, 3_600, "rate")?;
             within(client.sent_at.max(free), 0, 30, "body")
         }
         Some(_) => Ok(()),
         None if client.received.is_empty() => within(Duration::ZERO, 15, 15, "accept"),
         None if is_idle => match client.requests.iter().rfind(|request| in_time(request.first)) {
-            // Content that the application did not look at may come behind the response.
+            // A body that the application did not read may arrive after the response.
             Some(request) if in_time(request.last) => {
                 within(client.received_at.max(request.last.unwrap_or_default()).max(free), 75, 75, "idle")
             }
-            // It was left before it was through with it.
+            // The connection ended before the client had sent everything.
             _ => Ok(()),
         },
         None => Ok(()),

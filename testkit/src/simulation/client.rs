@@ -1,4 +1,4 @@
-//! A simulated client: its random plan and what it received.
+//! A simulated client: its random plan and the bytes that it received.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -25,22 +25,22 @@ enum Step {
     Wait(Duration),
     /// Waits until this many of its requests have a response.
     AwaitResponses(usize),
-    /// Waits until the server asks for the content of this request, or responds without it.
+    /// Waits until the server sends `100 Continue` for this request, or responds without it.
     AwaitContinue(usize),
 }
 
-/// How a client leaves, other than by receiving all responses and ending its stream.
+/// The ways to disconnect, other than receiving all responses and ending the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
     Ends,
-    /// Ends its stream right behind its last request, and waits for the responses.
+    /// Ends its stream directly after its last request, and waits for the responses.
     HalfCloses,
     Resets,
     /// Sends nothing more, and never closes.
     FallsSilent,
 }
 
-/// When the bytes of a request left.
+/// A request, with the times at which its bytes were sent.
 #[derive(Clone, Debug)]
 pub(super) struct Sending {
     pub(super) operation: Operation,
@@ -49,11 +49,11 @@ pub(super) struct Sending {
     end: usize,
     pub(super) first: Option<Duration>,
     pub(super) last: Option<Duration>,
-    /// When its response was whole.
+    /// The time at which its response was complete.
     pub(super) responded: Option<Duration>,
 }
 
-/// A client without a connection: returns the next action, and takes what was received.
+/// A client without a connection: it returns the next action, and gets the received bytes.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) requests: Vec<Sending>,
@@ -61,13 +61,13 @@ pub(super) struct Client {
     until: Option<Duration>,
     sent: usize,
     pub(super) sent_at: Duration,
-    /// When it ended its stream.
+    /// The time at which it ended its stream.
     pub(super) fin: Option<Duration>,
     pub(super) leaving: Leaving,
     pub(super) pipelines: bool,
     pub(super) was_cut: bool,
     pub(super) stops_reading: bool,
-    /// What follows a change of protocol.
+    /// The bytes that are sent after an upgrade.
     pub(super) tail: Vec<u8>,
     pub(super) received: Vec<u8>,
     pub(super) received_at: Duration,
@@ -117,7 +117,7 @@ impl Client {
         }
         client.steps.push_back(Step::AwaitResponses(client.requests.len()));
         if client.requests.last().is_some_and(|request| request.operation.task == Task::Upgrade) {
-            // No timer of HTTP ends another protocol's stream.
+            // Timers of HTTP do not end the stream of another protocol.
             if client.leaving == Leaving::FallsSilent {
                 client.leaving = Leaving::Resets;
             }
@@ -165,7 +165,7 @@ impl Client {
         }
     }
 
-    /// Sends bytes in a few pieces, with pauses between.
+    /// Plans to send bytes in a few pieces, with pauses between them.
     fn send(&mut self, bytes: &[u8], random: &mut Random) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -184,7 +184,7 @@ impl Client {
         self.steps.push_back(Step::Wait(Duration::from_millis(pause)));
     }
 
-    /// One client in eight does not get to the end of its plan.
+    /// Cuts off the plans of one client in eight.
     fn cut(&mut self, random: &mut Random) {
         if random.percent(12) {
             self.was_cut = true;
@@ -195,7 +195,7 @@ impl Client {
         }
     }
 
-    /// Returns the next action; `None` when it waits or has nothing more to do.
+    /// Returns the next action; `None` if it waits or has nothing more to do.
     pub(super) fn act(&mut self, now: Duration) -> Option<Action> {
         loop {
             match self.steps.front()? {
@@ -214,7 +214,7 @@ impl Client {
         }
         let Some(Step::Do(action)) = self.steps.pop_front() else { return None };
         if let Action::Send(bytes) = &action {
-            // What is sent at the moment at which the stream ended was sent behind that.
+            // Bytes that are sent at the time at which the stream ended count as sent after that.
             let at = if self.end == End::Open { now } else { now + Duration::from_nanos(1) };
             self.sent += bytes.len();
             self.sent_at = at;
@@ -233,7 +233,7 @@ impl Client {
         Some(action)
     }
 
-    /// Until when it waits.
+    /// Returns the time until which it waits.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.until
     }
@@ -259,7 +259,7 @@ impl Client {
         }
     }
 
-    /// Counts the requests that have a response or, with `or_asked`, a request to go on.
+    /// Returns the number of requests that have a response or, with `or_asked`, a `100 Continue`.
     fn responses(&self, or_asked: bool) -> usize {
         let mut rest = self.received.as_slice();
         let mut count = 0;
@@ -273,7 +273,7 @@ impl Client {
                         return count + usize::from(or_asked);
                     }
                 }
-                // Nothing that waits can be made better by waiting on.
+                // More waiting cannot complete a malformed response.
                 Read::Malformed(_) => return usize::MAX,
                 Read::Nothing | Read::Part => break,
             }
@@ -283,17 +283,18 @@ impl Client {
 }
 
 impl Client {
-    /// The response to this request, at the front of these bytes.
+    /// Parses the response to this request at the start of these bytes.
     pub(super) fn read(&self, request: &Sending, bytes: &[u8]) -> Read {
         match response::read(bytes, request.operation.head_only, self.end) {
-            // A server that never saw the whole head cannot know that no content may follow.
+            // A server that has not received the whole head of a HEAD request may send a refusal
+            // with a body.
             Read::Whole(refusal) if refusal.status >= 400 => response::read(bytes, false, self.end),
             read => read,
         }
     }
 
-    /// When the handler of each request could begin, up to the first one that it could not; and
-    /// when that of the last one was through.
+    /// Returns the time at which the handler of each request could begin, up to the first one that
+    /// could not; and the time at which the last of these handlers ended.
     pub(super) fn handled(&self) -> (Vec<(&Sending, Duration)>, Duration) {
         let mut free = Duration::ZERO;
         let begin = |request| -> Option<(&Sending, Duration)> {
@@ -306,7 +307,8 @@ impl Client {
         (handled, free)
     }
 
-    /// The request that it was sending when it fell silent, and whether in its content.
+    /// Returns the request that it was sending when it fell silent, and whether that was in its
+    /// body.
     pub(super) fn unfinished(&self) -> Option<(&Sending, bool)> {
         let request = self.requests.iter().find(|request| request.is_begun() && !request.is_whole())?;
         Some((request, request.is_in_content(self.sent)))
@@ -318,12 +320,12 @@ impl Sending {
         self.last.is_some()
     }
 
-    /// Returns whether some of it was sent.
+    /// Returns whether some of the request was sent.
     pub(super) fn is_begun(&self) -> bool {
         self.first.is_some()
     }
 
-    /// Returns whether its head was sent, and not all of its content.
+    /// Returns whether its head was sent, but not all of its body.
     pub(super) fn is_in_content(&self, sent: usize) -> bool {
         sent >= self.head_end && !self.is_whole()
     }

@@ -1,4 +1,4 @@
-//! The handler of servers under test: does what requests ask for, and keeps a journal.
+//! The handler of servers under test: it does what requests ask for, and keeps a journal.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,21 +20,21 @@ use httpants_driver::{Body, BodyError, BodyPolicy, Handler, Misuse, NamedFile, R
 use super::operation::{Asked, client_of};
 use crate::memory::Memory;
 
-/// What the application did.
+/// A record of what the application did.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    /// How often each request was handled.
+    /// Number of calls for each request.
     calls: RefCell<BTreeMap<u64, usize>>,
-    /// Those that are being handled.
+    /// The requests that are being handled.
     running: RefCell<BTreeSet<u64>>,
-    /// Those whose handlers have responded themselves and go on, or went on to their ends.
+    /// The requests whose handlers responded themselves and continued afterwards.
     outlives: RefCell<BTreeSet<u64>>,
-    /// Requests of one connection that were handled at the same time.
+    /// Two requests of one connection that were handled at the same time.
     overlap: Cell<Option<(u64, u64)>>,
 }
 
 impl Journal {
-    /// What must hold when all is over.
+    /// Checks the rules that must hold at the end.
     pub(super) fn check(&self) -> Result<(), String> {
         if let Some((first, second)) = self.overlap.get() {
             return Err(format!("requests {first} and {second} were handled at the same time"));
@@ -51,25 +51,25 @@ impl Journal {
         }
     }
 
-    /// Handlers that run may be dropped from here on.
+    /// Records that running handlers may be dropped from now on.
     pub(super) fn stop(&self) {
         self.outlives.borrow_mut().clear();
     }
 
-    /// The requests that were handled.
+    /// Returns the requests that were handled.
     pub(super) fn handled(&self) -> Vec<u64> {
         self.calls.borrow().keys().copied().collect()
     }
 }
 
-/// One call; over when it is dropped.
+/// One call of the handler; it ends when this is dropped.
 struct Call(Rc<Journal>, u64);
 
 impl Call {
     fn begin(journal: &Rc<Journal>, id: u64) -> Self {
         *journal.calls.borrow_mut().entry(id).or_default() += 1;
         let mut running = journal.running.borrow_mut();
-        // A client has one connection.
+        // Each client has one connection.
         if let Some(other) = running.iter().find(|other| client_of(**other) == client_of(id)) {
             journal.overlap.set(Some((*other, id)));
         }
@@ -78,7 +78,7 @@ impl Call {
         Self(Rc::clone(journal), id)
     }
 
-    /// Waits behind the response, and must not be dropped meanwhile.
+    /// Waits after the response, and must not be dropped meanwhile.
     async fn outlive(&self, memory: &Memory, wait: Duration) {
         self.0.outlives.borrow_mut().insert(self.1);
         sleep(memory, wait).await;
@@ -92,7 +92,7 @@ impl Drop for Call {
     }
 }
 
-/// What the simulated clients ask for, as the handler of a [`Server`](httpants_driver::Server).
+/// The handler of a [`Server`](httpants_driver::Server) for the requests of simulated clients.
 #[derive(Debug)]
 pub struct Pages {
     pub(super) memory: Memory,
@@ -162,7 +162,7 @@ async fn respond(
             let length = request.files().get("file").map_or(0, |file| file.len());
             Response::text(length.to_string())
         }
-        // Unwinds as a panic does, without a message.
+        // Unwinds like a panic, without printing a message.
         "/panic" => std::panic::resume_unwind(Box::new("a simulated failure")),
         "/break-off" => {
             let mut responder = request.responder();
@@ -176,8 +176,8 @@ async fn respond(
     })
 }
 
-/// The content goes out as it comes in; where it breaks off, so does the response. With a memory
-/// the reads are cancelled.
+/// Sends the body back while it is received; if it is incomplete, so is the response. With a
+/// memory, reads are cancelled.
 async fn echo(request: &mut Request, cancels: Option<&Memory>) -> Result<Result<Response, BodyError>, Misuse> {
     let mut responder = request.responder();
     let mut begun = false;
@@ -203,7 +203,7 @@ async fn echo(request: &mut Request, cancels: Option<&Memory>) -> Result<Result<
     Ok(Ok(responder.finish().await?))
 }
 
-/// The next piece, by reads that are dropped when a timer runs out, and begun again.
+/// Returns the next piece, with reads that are dropped by a timeout and started again.
 async fn read_with_timeouts(memory: &Memory, body: &mut Body) -> Option<Result<Bytes, BodyError>> {
     let mut timeout = Duration::from_millis(1);
     loop {
@@ -219,7 +219,7 @@ async fn read_with_timeouts(memory: &Memory, body: &mut Body) -> Option<Result<B
     }
 }
 
-/// What a stream gives; another task feeds it.
+/// The pieces of a stream, which another task adds.
 #[derive(Default)]
 struct Fed {
     pieces: VecDeque<Bytes>,
@@ -245,7 +245,7 @@ impl Stream for Pieces {
     }
 }
 
-/// A stream of the pieces that are asked for, which a task gives one after the other.
+/// Returns a stream of the requested pieces, which a task adds one after the other.
 fn feed(memory: &Memory, asked: Asked) -> Pieces {
     let fed = Arc::<Mutex<Fed>>::default();
     let (pieces, clock) = (Arc::downgrade(&fed), memory.clone());
@@ -257,7 +257,7 @@ fn feed(memory: &Memory, asked: Asked) -> Pieces {
             if piece.is_some() {
                 sleep(&clock, asked.wait).await;
             }
-            // The stream was dropped: no more is needed.
+            // The stream was dropped, so no more pieces are needed.
             let Some(fed) = pieces.upgrade() else { return };
             let mut fed = fed.lock().unwrap_or_else(PoisonError::into_inner);
             fed.is_complete = piece.is_none();

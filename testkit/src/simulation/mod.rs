@@ -1,28 +1,28 @@
 //! A simulator that runs whole servers in random scenarios and checks rules that must always hold.
 //!
-//! A scenario is drawn from the number that is its seed: clients, a network, the pace of the
-//! application, and events such as a shutdown. The clients pipeline, cut their requests into
-//! pieces, dawdle, fall silent, end their streams halfway, or behind their requests and wait for
-//! the responses, reset, and stop reading; handlers go on behind their responses and give up reads;
-//! sockets move any number of bytes and pretend not to be ready; tasks run in any order; the
-//! machine is suspended and resumed; the server is stopped at any moment. The rules:
+//! A scenario is generated from a seed: clients, a network, the pace of the application, and events
+//! such as a shutdown. Clients pipeline requests, split them into pieces, send slowly, fall silent,
+//! end their streams in the middle of a request or after it, reset, and stop reading. Handlers
+//! continue after their responses and cancel reads. Sockets transfer any number of bytes and report
+//! that they are not ready; tasks run in any order; the machine is suspended and resumed; the
+//! server is stopped at any time. The rules:
 //!
-//! - responses come in the order of their requests, each whole or visibly broken, and broken
-//!   only for a reason;
-//! - each request that came in whole is handled once and gets one response, or its connection
-//!   fails where the client sees it;
-//! - requests of one connection are not handled at the same time, a response does not wait for
-//!   what its handler does behind it, and that is not dropped while the server runs;
+//! - responses are in the order of their requests, each complete or visibly incomplete, and
+//!   incomplete only for a valid reason;
+//! - each request that was received completely is handled once and gets one response, or its
+//!   connection fails visibly;
+//! - requests of one connection are not handled at the same time; a response does not wait for what
+//!   its handler does afterwards, and that handler is not dropped while the server runs;
 //! - a client that falls silent is disconnected when its timer fires;
-//! - a client that ends its stream has its responses whole, or the end that
+//! - a client that ends its stream gets its responses completely, or the end that
 //!   [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed) sets, and is disconnected at
-//!   once behind them;
-//! - each request that was accepted has one line in the access log;
+//!   once afterwards;
+//! - each accepted request has one line in the access log;
 //! - a server that is stopped has ended when the grace period ends;
-//! - nothing is left at the end: no connection, task, handler or file;
-//! - no task is polled, and nothing wakes, without end while nothing happens.
+//! - at the end no connection, task, handler or file is left;
+//! - while nothing happens, tasks are not polled or woken endlessly.
 //!
-//! The same seed always makes the same scenario, so a failure can be repeated:
+//! The same seed always gives the same scenario, so a failure can be repeated:
 //!
 //! ```
 //! use httpants_testkit::simulation::Simulator;
@@ -36,17 +36,19 @@
 //!
 //! # A custom runtime
 //!
-//! [`Simulator::run_on`] runs the same scenarios on a [`Runtime`] that is made over
+//! [`Simulator::run_on`] runs the same scenarios on a custom [`Runtime`] on top of [`Memory`]: for
+//! transports that do more than pass bytes on, such as those with their own buffers or with
+//! encryption.
 //! [`Memory`]: for transports that do more than to pass on, such as those with buffers of
 //! their own, or a layer of security.
 //!
 //! # A custom server
 //!
 //! The same clients, faults and rules apply to programs that drive
-//! [`Connection`](httpants_core::Connection) by a loop of their own. They implement [`System`],
-//! use [`Application`] as its application, and call [`Simulator::run_with`] instead of
-//! [`Simulator::run`]. `examples/by_hand` of this package is one, in 160 lines. This one closes
-//! each connection at once, which some seeds notice:
+//! [`Connection`](httpants_core::Connection) in their own loop. They implement [`System`], use
+//! [`Application`] as the application, and call [`Simulator::run_with`] instead of
+//! [`Simulator::run`]. `examples/by_hand` of this package is such a program, in 160 lines. The
+//! following one closes each connection at once, which some seeds detect:
 //!
 //! ```
 //! use std::time::Duration;
@@ -103,13 +105,13 @@ use self::served::Served;
 pub use self::system::{Scene, System};
 use crate::memory::Memory;
 
-/// The size of the file that simulated clients ask for, in bytes.
+/// Size of the file that simulated clients request, in bytes.
 const FILE_SIZE: usize = 100_000;
-/// The largest content of a request that is accepted, in bytes.
+/// Maximum size of an accepted request body, in bytes.
 const MAX_REQUEST: u64 = 200_000;
 
 /// Returns the configuration of a [`System`]: the defaults, whose timers and limits the rules
-/// assume, but 200,000 bytes for the content of a request.
+/// assume, except that a request body may have 200,000 bytes.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::default();
@@ -117,7 +119,7 @@ pub fn config() -> Config {
     config
 }
 
-/// Runs scenarios; see the [module](self).
+/// A simulator of scenarios; see the [module](self).
 #[derive(Debug)]
 pub struct Simulator {
     uploads: TempDir,
@@ -130,29 +132,29 @@ pub struct Simulator {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// How many requests the clients began to send.
+    /// Number of requests that the clients began to send.
     pub requests: usize,
-    /// How many got the response that they asked for.
+    /// Number of requests that got the requested response.
     pub completed: usize,
-    /// How many were refused, for a reason.
+    /// Number of requests that were refused, for a valid reason.
     pub refused: usize,
-    /// How many responses broke off, visibly and for a reason.
+    /// Number of responses that were visibly incomplete, for a valid reason.
     pub broken: usize,
-    /// How many got no response because their connections ended, for a reason.
+    /// Number of requests without a response because their connections ended, for a valid reason.
     pub dropped: usize,
-    /// How many turns it took: [`System::turn`], or polls of the tasks of a server in memory.
+    /// Number of turns: calls of [`System::turn`], or polls of the tasks of an in-memory server.
     pub turns: u64,
 }
 
-/// A rule that was broken.
+/// A violated rule.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The number that repeats the scenario.
+    /// The seed, which repeats the scenario.
     pub seed: u64,
-    /// What did not hold, and for whom.
+    /// The rule that did not hold, and the client.
     pub what: String,
-    /// What happened up to there, one event a line.
+    /// The events before the violation, one per line.
     pub log: Vec<String>,
 }
 
@@ -165,10 +167,10 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 impl Simulator {
-    /// Makes a simulator, with a directory for uploads and a file to be requested.
+    /// Creates a simulator, with a directory for uploads and a file for requests.
     ///
     /// # Errors
-    /// Those of making them.
+    /// Returns the errors of creating them.
     pub fn new() -> io::Result<Self> {
         let (uploads, files) = (TempDir::new()?, TempDir::new()?);
         let file = files.path().join("file.bin");
@@ -176,22 +178,22 @@ impl Simulator {
         Ok(Self { uploads, _files: files, file })
     }
 
-    /// Runs the scenario of a seed, with a [`Server`](httpants_driver::Server) on the runtime in
-    /// memory.
+    /// Runs the scenario of a seed with a [`Server`](httpants_driver::Server) on the in-memory
+    /// runtime.
     ///
     /// # Errors
-    /// The first rule that did not hold.
+    /// Returns the first rule that did not hold.
     pub fn run(&self, seed: u64) -> Result<Outcome, Violation> {
         self.run_on(seed, |memory| (memory.clone(), memory.listener()))
     }
 
-    /// Runs the scenario of a seed, with a [`Server`](httpants_driver::Server) on a custom runtime
-    /// over this [`Memory`], whose clock, tasks and connections it shares. What it does by itself
-    /// is under test, such as the buffers and wakers of its transport.
+    /// Runs the scenario of a seed with a [`Server`](httpants_driver::Server) on a custom runtime
+    /// on top of this [`Memory`], whose clock, tasks and connections it uses. The code of the
+    /// runtime is under test, such as the buffers and wakers of its transport.
     ///
     /// ```
     /// # use httpants_testkit::simulation::Simulator;
-    /// // Memory itself is what `run` runs on.
+    /// // `run` uses Memory itself.
     /// let simulator = Simulator::new()?;
     /// let outcome = simulator.run_on(7, |memory| (memory.clone(), memory.listener()))?;
     /// assert_eq!(outcome, simulator.run(7)?);
@@ -199,7 +201,7 @@ impl Simulator {
     /// ```
     ///
     /// # Errors
-    /// The first rule that did not hold.
+    /// Returns the first rule that did not hold.
     pub fn run_on<R>(&self, seed: u64, make: impl FnOnce(&Memory) -> (R, R::Listener)) -> Result<Outcome, Violation>
     where
         R: Runtime<Transport: Send> + Spawn<Serve<R, Pages>>,
@@ -207,10 +209,10 @@ impl Simulator {
         self.run_with(seed, |scene| Served::new(self, scene, make))
     }
 
-    /// Runs the scenario of a seed, with a custom system, which `make` creates.
+    /// Runs the scenario of a seed with a custom system, which `make` creates.
     ///
     /// # Errors
-    /// The first rule that did not hold.
+    /// Returns the first rule that did not hold.
     pub fn run_with<S: System>(&self, seed: u64, make: impl FnOnce(&Scene) -> S) -> Result<Outcome, Violation> {
         let mut scenario = Scenario::begin(seed, make);
         let result = scenario.run().and_then(|()| scenario.end());

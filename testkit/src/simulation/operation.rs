@@ -1,4 +1,4 @@
-//! One request of a simulated client: what goes over the wire, and what must come back.
+//! One request of a simulated client: the bytes on the wire, and the expected response.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,49 +8,49 @@ use crate::memory::random::Random;
 /// The boundary of simulated forms.
 const BOUNDARY: &str = "simulated";
 
-/// Less content, in bytes, than a server drops for the sake of the next request, by default.
+/// A body size in bytes that a server with default settings still drains for the next request.
 const DRAIN: usize = 60_000;
 
-/// Requests are numbered from here on for each client.
+/// Factor between clients in request ids: the ids of a client start at a multiple of this.
 pub(super) const IDS: u64 = 100;
 
-/// What a request asks the application for.
+/// The task of the application for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Content of a size that is known beforehand, after some milliseconds.
+    /// A body of known length, after `wait` milliseconds.
     Content { size: usize, wait: u64 },
-    /// Content of unknown length in several pieces, each after some milliseconds.
+    /// A body of unknown length in several pieces, each after `wait` milliseconds.
     Stream { size: usize, pieces: usize, wait: u64 },
-    /// The same by a stream that the application gives to be sent.
+    /// The same, as a response stream of the application.
     Pieces { size: usize, pieces: usize, wait: u64 },
-    /// Content by a handler that goes on for some milliseconds behind its response.
+    /// A body from a handler that continues for `wait` milliseconds after its response.
     Outlive { size: usize, wait: u64 },
-    /// A stretch of a file.
+    /// A range of a file.
     File { first: usize, last: usize },
-    /// The request's content, which was read before.
+    /// The request's body, after it was received completely.
     Echo,
-    /// The request's content while it arrives.
+    /// The request's body, while it is received.
     EchoStreamed,
-    /// The same by reads that are given up and begun again until one gives something.
+    /// The same, with reads that are cancelled and started again until one returns something.
     EchoCancelled,
-    /// A response that does not look at the content.
+    /// A response without reading the body.
     Ignore,
-    /// How many bytes the file of a form has.
+    /// The number of bytes of the file in a form.
     Form,
-    /// Nothing: the application fails before it responds.
+    /// No response: the application panics before it responds.
     Panic,
-    /// Content that ends before the length that was announced.
+    /// A body that is shorter than the announced length.
     BreakOff { size: usize },
-    /// More content than the server accepts.
+    /// A body that is larger than the server accepts.
     TooLarge,
-    /// A request that is none.
+    /// A malformed request.
     Malformed,
-    /// Another protocol: what is sent comes back.
+    /// An upgrade to a protocol that echoes.
     Upgrade,
 }
 
 impl Task {
-    /// Whether the request has content that the application is to look at, or to ignore.
+    /// Returns true if the request has a body, which the application reads or ignores.
     pub(super) fn has_request_content(self) -> bool {
         matches!(self, Self::Echo | Self::EchoStreamed | Self::EchoCancelled | Self::Ignore | Self::Form)
     }
@@ -99,12 +99,12 @@ impl Asked {
         }
     }
 
-    /// The content that is asked for.
+    /// Returns the requested content.
     pub(super) fn content(self) -> Vec<u8> {
         pattern(self.id, self.size)
     }
 
-    /// How long its pieces are.
+    /// Returns the length of its pieces.
     pub(super) fn piece(self) -> usize {
         self.size.div_ceil(self.pieces).max(1)
     }
@@ -117,20 +117,21 @@ pub(super) struct Operation {
     pub(super) task: Task,
     pub(super) head_only: bool,
     pub(super) http_1_0: bool,
-    /// Whether the client asks for the connection to end or, on HTTP/1.0, does not ask for more.
+    /// True if the client asks for the connection to close or, on HTTP/1.0, does not ask for
+    /// keep-alive.
     pub(super) closes: bool,
     pub(super) chunked: bool,
     pub(super) expects_continue: bool,
-    /// The size of the request's content.
+    /// Size of the request's body in bytes.
     pub(super) size: usize,
 }
 
 impl Operation {
-    /// Draws an operation on one of the supported paths.
+    /// Generates a random operation on one of the supported paths.
     pub(super) fn draw(id: u64, random: &mut Random, supports: &dyn Fn(&str) -> bool) -> Self {
         let size = *random.one_of(&[0, 1, 10, 500, 3_000, 30_000, 150_000]);
         let wait = *random.one_of(&[0, 0, 0, 1, 50, 4_000]);
-        // Longer than a client is waited for that has ended its stream.
+        // Longer than a client is served after it has ended its stream.
         let wait = if size > 0 && random.percent(5) { 40_000 } else { wait };
         let task = match random.below(48) {
             0..10 => Task::Content { size, wait },
@@ -170,13 +171,13 @@ impl Operation {
         }
     }
 
-    /// Whether the connection must end with the response.
+    /// Returns true if the connection must end with the response.
     pub(super) fn is_last(&self) -> bool {
         self.closes || matches!(self.task, Task::Malformed | Task::TooLarge | Task::Upgrade | Task::BreakOff { .. })
     }
 
-    /// When, from the moment at which its handler can begin, the next byte of the response is
-    /// given, and then how often again; nothing where it is given at once.
+    /// Returns the delay between the start of its handler and the next byte of the response, and
+    /// how often that repeats; zero if the response is sent at once.
     pub(super) fn pace(&self) -> (Duration, usize) {
         let (wait, times) = match self.task {
             Task::Content { wait, .. } => (wait, 1),
@@ -188,7 +189,7 @@ impl Operation {
         (Duration::from_millis(wait), times)
     }
 
-    /// How long the handler goes on behind its response.
+    /// Returns how long the handler continues after its response.
     pub(super) fn outlives(&self) -> Duration {
         match self.task {
             Task::Outlive { wait, .. } => Duration::from_millis(wait),
@@ -196,12 +197,12 @@ impl Operation {
         }
     }
 
-    /// Whether the application leaves more unread than a server reads for nothing.
+    /// Returns true if the application leaves more bytes unread than a server drains.
     pub(super) fn leaves_much_unread(&self) -> bool {
         self.task == Task::Ignore && self.size > DRAIN
     }
 
-    /// The head, and the content with its framing.
+    /// Returns the head, and the body with its framing.
     pub(super) fn wire(&self) -> (Vec<u8>, Vec<u8>) {
         let (content, content_type) = self.request_content();
         let mut fields = format!("Content-Type: {content_type}\r\n");
@@ -266,7 +267,7 @@ impl Operation {
         (form, format!("multipart/form-data; boundary={BOUNDARY}"))
     }
 
-    /// The status of the response, where the request comes in whole and in time.
+    /// Returns the status of the response, if the request is received completely and in time.
     pub(super) fn status(&self) -> u16 {
         match self.task {
             Task::Panic => 500,
@@ -278,7 +279,7 @@ impl Operation {
         }
     }
 
-    /// The content of the response, where it is the application's.
+    /// Returns the body of the response, if the application creates it.
     pub(super) fn content(&self) -> Option<Vec<u8>> {
         match self.task {
             Task::Content { size, .. }
@@ -307,13 +308,13 @@ fn chunks(content: &[u8]) -> Vec<u8> {
     body
 }
 
-/// The client that makes the request with this number.
+/// Returns the client that sends the request with this id.
 pub(super) fn client_of(id: u64) -> u64 {
     id / IDS
 }
 
-/// Returns the content that belongs to the request with this number: random, so that a byte out
-/// of place shows.
+/// Returns the content that belongs to the request with this id: random bytes, so that a misplaced
+/// byte is detected.
 #[must_use]
 pub fn pattern(id: u64, size: usize) -> Vec<u8> {
     let mut random = Random::new(id);

@@ -1,40 +1,40 @@
-//! Parses responses, independently of the code that writes them.
+//! A parser of responses, independent of the code that writes them.
 
 /// One whole response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ParsedResponse {
     pub(super) status: u16,
     pub(super) content: Vec<u8>,
-    /// Whether the connection ends with it, by its Connection field or its framing.
+    /// True if the connection ends with it, because of its Connection field or its framing.
     pub(super) closes: bool,
-    /// How many bytes it took.
+    /// Number of bytes of the response.
     pub(super) length: usize,
 }
 
-/// The first response in what was received.
+/// The result of parsing the first response in the received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// Nothing at all.
+    /// There are no bytes.
     Nothing,
     Whole(ParsedResponse),
-    /// A response that is not complete, by its framing.
+    /// A response that is incomplete according to its framing.
     Part,
-    /// No response: why not.
+    /// Not a response, with the reason.
     Malformed(&'static str),
 }
 
-/// How a client's stream ended.
+/// The state of the server's stream to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Not yet.
+    /// The stream has not ended.
     Open,
-    /// In order.
+    /// The peer ended its stream.
     Ended,
-    /// By a reset.
+    /// The connection was reset.
     Reset,
 }
 
-/// Reads one response, interim or final.
+/// Parses one response, interim or final.
 pub(super) fn read(bytes: &[u8], to_head: bool, end: End) -> Read {
     if bytes.is_empty() {
         return Read::Nothing;
@@ -89,7 +89,7 @@ pub(super) fn read(bytes: &[u8], to_head: bool, end: End) -> Read {
             Some(content) => whole(content.to_vec(), length, closes),
             None => Read::Part,
         },
-        // The end of the stream is the end of the content; a reset is not.
+        // The end of the stream delimits the body; a reset does not.
         (false, None) if end == End::Ended => whole(rest.to_vec(), rest.len(), true),
         (false, None) => Read::Part,
     }
@@ -101,7 +101,7 @@ fn status(line: &str) -> Option<u16> {
     (matches!(version, "HTTP/1.0" | "HTTP/1.1") && code.len() == 3).then(|| code.parse().ok())?
 }
 
-/// The content of chunks, and how many bytes they took; `None` where the last is missing.
+/// Returns the content of chunks and their length in bytes; `None` if the last chunk is missing.
 fn unchunk(bytes: &[u8]) -> Option<Result<(Vec<u8>, usize), &'static str>> {
     let mut content = Vec::new();
     let mut rest = bytes;

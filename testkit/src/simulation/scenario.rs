@@ -12,20 +12,20 @@ use super::system::{Scene, System};
 use crate::memory::random::Random;
 use crate::memory::{self, Faults, START, pipe};
 
-/// When a scenario is over, whatever its clients do: longer than all timers together.
+/// The end of every scenario: later than all timers together.
 const END: Duration = Duration::from_secs(3_600);
-/// The most turns at one moment: more is a busy loop.
+/// Maximum number of turns at one time; more indicate a busy loop.
 const MOST_TURNS: u64 = 10_000;
-/// How often a system may wake by itself from one thing that happens to the next: enough for
-/// all timers together, looked at each millisecond.
+/// Maximum number of wake-ups of a system between two events: enough for all timers together,
+/// checked each millisecond.
 const MOST_WAKES: u64 = 100_000;
-/// The most turns when all is over.
+/// Maximum number of turns after the end.
 const QUIET: u64 = 200;
 
 /// An event that affects the system.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Event {
-    /// It is asked to finish within this time.
+    /// The system is asked to finish within this time.
     Shutdown(Duration),
     Close,
     /// The machine is suspended.
@@ -40,10 +40,10 @@ pub(super) struct Scenario<S> {
     events: Vec<(Duration, Event)>,
     circumstances: Circumstances,
     clock: Duration,
-    /// The time of the day when the clock was at zero.
+    /// The wall-clock time at which the monotonic clock was zero.
     wall: UnixTime,
     turns: u64,
-    /// How often it woke by itself since something happened.
+    /// Number of wake-ups without an event since the last event.
     wakes: u64,
     pub(super) log: Vec<String>,
 }
@@ -104,7 +104,7 @@ impl<S: System> Scenario<S> {
         Now::new(self.clock, UnixTime(self.wall.0 + self.clock))
     }
 
-    /// Goes from event to event until nothing more can happen.
+    /// Runs from event to event until nothing more can happen.
     pub(super) fn run(&mut self) -> Result<(), String> {
         loop {
             let deadline = self.rest()?;
@@ -128,12 +128,13 @@ impl<S: System> Scenario<S> {
         }
     }
 
-    /// Gives the system its turns until it waits; returns until when.
+    /// Calls the system until it waits; returns the time until which it waits.
     fn rest(&mut self) -> Result<Option<Duration>, String> {
         for _ in 0..MOST_TURNS {
             self.turns += 1;
             let deadline = self.system.turn(self.now());
-            // A system without wakers notices only by trying again that a socket was ready.
+            // A system without wakers notices only when it tries again that a socket has become
+            // ready.
             let delayed = self.clients.iter().filter(|(_, socket)| socket.take_delayed()).count();
             if delayed == 0 && deadline.is_none_or(|at| at > self.clock) {
                 return Ok(deadline);
@@ -142,7 +143,7 @@ impl<S: System> Scenario<S> {
         Err(format!("{MOST_TURNS} turns at one moment"))
     }
 
-    /// Applies the next event whose time has come; returns whether there was one.
+    /// Applies the next event that is due; returns whether there was one.
     fn apply_event(&mut self, now: Duration) -> bool {
         let Some((_, event)) = self.events.pop_if(|(at, _)| *at <= now) else {
             return false;
@@ -205,7 +206,7 @@ impl<S: System> Scenario<S> {
         acted
     }
 
-    /// Nothing more can happen: what must hold now.
+    /// Checks the rules that must hold at the end, when nothing more can happen.
     pub(super) fn end(&mut self) -> Result<Outcome, String> {
         let mut outcome = Outcome { turns: self.turns, ..Outcome::default() };
         self.clock += END;

@@ -1,4 +1,5 @@
-//! The driver's servers under test: a [`Server`] on the runtime in memory, or over it.
+//! The driver's servers under test: a [`Server`] on the in-memory runtime, or on a runtime on top
+//! of it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use super::system::{Scene, System};
 use super::{MAX_REQUEST, Simulator};
 use crate::memory::{Memory, MemoryTransport};
 
-/// The most bytes of a request in memory; more goes to a temporary file.
+/// Maximum number of bytes of a request in memory; larger ones are stored in a temporary file.
 const MEMORY: u64 = 10_000;
 
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(super) struct Served {
     handle: Handle,
     journal: Rc<Journal>,
     uploads: PathBuf,
-    /// When the time to finish runs out.
+    /// The end of the grace period.
     over: Option<Duration>,
     /// The access log.
     lines: Arc<Mutex<Vec<String>>>,
@@ -53,7 +54,7 @@ impl Served {
         Self { memory, handle, journal, uploads: simulator.uploads.path().into(), over: None, lines }
     }
 
-    /// Each request that was accepted has one line.
+    /// Checks that each accepted request has one line.
     fn check_log(&self) -> Result<(), String> {
         let lines = lock(&self.lines);
         let mut ids: Vec<u64> = lines.iter().filter_map(|line| id(line)).collect();
@@ -122,16 +123,16 @@ fn lock(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The number of the request that a line is about, where it is one of a simulated client.
+/// Returns the id of the request of a log line, if it is one of a simulated client.
 fn id(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once("?id=")?;
     let end = rest.find(|digit: char| !digit.is_ascii_digit())?;
     let (number, rest) = rest.split_at_checked(end)?;
-    // A request line that ends there was cut off, perhaps within the number.
+    // A request line that ends there was cut off, perhaps inside the number.
     if rest.starts_with('"') { None } else { number.parse().ok() }
 }
 
-/// No file is in the directory, nor open without a name.
+/// Checks that no file is in the directory, and that no file without a name is open.
 fn no_files(directory: &Path) -> io::Result<()> {
     if directory.read_dir()?.next().is_some() {
         return Err(io::Error::other("a file was left in the directory"));

@@ -12,10 +12,10 @@ use httpants_core::ConnectionInfo;
 
 use crate::memory::{Client, Faults, MemoryTransport, pipe};
 
-/// Bytes of a response that wait for the test to read them.
+/// Maximum number of bytes of a response that wait for the test to read them.
 const WINDOW: usize = 256 << 10;
 
-/// Connections that were made and not yet accepted.
+/// Connections that are not accepted yet.
 #[derive(Debug, Default)]
 pub(super) struct Backlog(Mutex<Waiting>);
 
@@ -23,7 +23,7 @@ pub(super) struct Backlog(Mutex<Waiting>);
 struct Waiting {
     connections: VecDeque<(MemoryTransport, ConnectionInfo)>,
     acceptor: Option<Waker>,
-    /// The listener is gone: connections are closed at once.
+    /// True if the listener was dropped: connections are then closed at once.
     is_closed: bool,
 }
 
@@ -59,7 +59,7 @@ impl Backlog {
         }
     }
 
-    /// Closes the connections that wait, and all later ones.
+    /// Closes the waiting connections, and all later ones at once.
     pub(super) fn close(&self) {
         let (connections, acceptor) = {
             let mut waiting = self.waiting();
@@ -88,7 +88,7 @@ impl TestConnection {
         self.client.send(bytes.as_ref());
     }
 
-    /// Ends the sending side, as a client does that only waits for its response.
+    /// Ends the sending side, like a client that only waits for its response.
     pub fn end(&self) {
         self.client.end();
     }

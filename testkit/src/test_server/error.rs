@@ -7,11 +7,11 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TestError {
-    /// The request cannot be sent as it was described.
+    /// The request is invalid and cannot be sent.
     Request(String),
     /// The server closed the connection before the head of the final response was complete.
     NoResponse,
-    /// The server closed the connection in the body, after this many bytes of it.
+    /// The server closed the connection within the body, after this many of its bytes.
     Incomplete(usize),
     /// The response is not valid HTTP/1.1.
     Malformed(String),

@@ -1,4 +1,4 @@
-//! Requests to an application as a client sends them, without sockets.
+//! A test server that handles requests without sockets.
 
 mod connection;
 mod error;
@@ -23,23 +23,23 @@ pub use self::response::Trailers;
 pub use self::runtime::{InProcess, InProcessListener, Task, TestRuntime};
 use crate::memory::peer;
 
-/// A server for tests of an application: requests go to it through memory, in this process.
+/// A server for tests of an application: requests are passed through memory, in this process.
 ///
-/// Adapters export it with their runtime filled in, as `testing::TestServer`. Connections pass the
-/// parser, limits, timeouts and body policies of a server with sockets, and so does a panic: it is
-/// a 500.
+/// Adapters export it with their runtime filled in, as `testing::TestServer`. The parser, limits,
+/// timeouts and body policies are those of a server with sockets; a panic of the handler is a 500.
 ///
 /// The tasks and timers are those of the runtime:
 ///
 /// | runtime | in a plain `#[test]` | in an async test |
 /// |---|---|---|
-/// | tokio | a runtime of its own with a paused clock, which moves on when all tasks wait | that of the test; `#[tokio::test(start_paused = true)]` pauses its clock |
+/// | tokio | a separate runtime with a paused clock, which advances when all tasks wait | that of
+/// the test; `#[tokio::test(start_paused = true)]` pauses its clock |
 /// | smol, async-std | the global executor, with the real clock | the same |
 ///
-/// So a handler that uses `tokio::time` sees the clock that also decides the server's timeouts.
-/// For a clock that the test moves itself, and for raw bytes, see [`Memory`](crate::memory::Memory).
+/// So a handler that uses `tokio::time` uses the same clock as the server's timeouts. For a clock
+/// that the test advances itself, and for raw bytes, see [`Memory`](crate::memory::Memory).
 ///
-/// Dropping it closes all connections.
+/// Dropping the server closes all connections.
 pub struct TestServer<R: TestRuntime> {
     backlog: Arc<Backlog>,
     handle: Handle,
@@ -51,7 +51,7 @@ impl<R: TestRuntime> TestServer<R> {
     /// Starts a server with this handler and the default settings.
     ///
     /// # Panics
-    /// If the runtime cannot start.
+    /// Panics if the runtime cannot start.
     #[must_use]
     pub fn new<H>(handler: H) -> Self
     where
@@ -64,7 +64,7 @@ impl<R: TestRuntime> TestServer<R> {
     /// Starts a configured server. Its addresses, sockets and TLS settings are not used.
     ///
     /// # Panics
-    /// If the runtime cannot start.
+    /// Panics if the runtime cannot start.
     #[must_use]
     pub fn of<S, H>(server: Server<S, H>) -> Self
     where
@@ -93,8 +93,8 @@ impl<R: TestRuntime> TestServer<R> {
         Self { backlog, handle, runtime, executor }
     }
 
-    /// Returns a request with this method and target, such as `/search?q=ants`, to be completed and
-    /// [sent](TestRequest::send).
+    /// Returns a request with this method and target, such as `/search?q=ants`, which can be
+    /// completed and [sent](TestRequest::send).
     pub fn request(&self, method: impl AsRef<str>, target: &str) -> TestRequest<'_, R> {
         TestRequest::new(self, method.as_ref(), target)
     }
@@ -129,14 +129,13 @@ impl<R: TestRuntime> TestServer<R> {
         self.request("DELETE", target)
     }
 
-    /// Makes a connection from `192.0.2.1:50000`, for what a single request cannot do: raw bytes,
-    /// several requests, WebSockets.
+    /// Creates a connection from `192.0.2.1:50000`, for raw bytes, several requests, or WebSockets.
     #[must_use]
     pub fn connect(&self) -> TestConnection {
         self.connect_from(peer())
     }
 
-    /// Makes a connection with these addresses.
+    /// Creates a connection with these addresses.
     #[must_use]
     pub fn connect_from(&self, info: ConnectionInfo) -> TestConnection {
         self.backlog.connect(info)
@@ -148,8 +147,7 @@ impl<R: TestRuntime> TestServer<R> {
         &self.handle
     }
 
-    /// Runs a future in a test that is not async: where the server has a runtime of its own, on
-    /// that.
+    /// Runs a future in a test that is not async, on the runtime of the server if it has its own.
     ///
     /// # Errors
     /// Returns an error inside an async runtime that cannot block.

@@ -11,12 +11,13 @@ use super::response::read;
 use super::{TestConnection, TestError, TestRuntime, TestServer};
 use crate::memory::peer;
 
-/// A request to a [`TestServer`], to be completed and sent: by [`send`](Self::send) in a test that
-/// blocks, by `.await` in an async one. Both return the whole response.
+/// A request to a [`TestServer`], which can be completed and sent: by [`send`](Self::send) in a
+/// test that blocks, by `.await` in an async one. Both return the whole response.
 ///
-/// Each request has a connection of its own. Host, and Content-Length if there is a body, are added
+/// Each request has its own connection. Host, and Content-Length if there is a body, are added
 /// unless they are set. A response that ends HTTP, which is 101 or a 2xx to CONNECT, is returned
-/// without a body, and its connection ends; for what follows use [`TestServer::connect`].
+/// without a body, and its connection is closed; use [`TestServer::connect`] for the protocol after
+/// it.
 #[must_use = "a request is sent by `send` or by `.await`"]
 #[derive(Debug)]
 pub struct TestRequest<'a, R: TestRuntime> {
@@ -27,7 +28,7 @@ pub struct TestRequest<'a, R: TestRuntime> {
     headers: Vec<(String, Vec<u8>)>,
     cookies: Vec<String>,
     body: Option<Bytes>,
-    /// The first mistake in the description.
+    /// The first error in the values that were set.
     mistake: Option<String>,
 }
 
@@ -103,8 +104,8 @@ impl<'a, R: TestRuntime> TestRequest<'a, R> {
     /// Sends the request and returns the response, in a test that is not async.
     ///
     /// # Panics
-    /// If there is no complete response, with the [`TestError`]; and inside an async runtime that
-    /// cannot block, where the request is awaited instead.
+    /// Panics with the [`TestError`] if there is no complete response, and inside an async runtime
+    /// that cannot block: await the request there.
     #[expect(clippy::panic, reason = "it fails the test")]
     pub fn send(self) -> Response<Bytes> {
         let (server, request) = (self.server, self.line());
@@ -114,8 +115,8 @@ impl<'a, R: TestRuntime> TestRequest<'a, R> {
         }
     }
 
-    /// Sends the request and returns the response or why there is no complete one, for tests of
-    /// broken connections. The future does not borrow the server.
+    /// Sends the request; returns the response, or the reason why there is no complete one. For
+    /// tests of broken connections. The future does not borrow the server.
     pub fn result(self) -> impl Future<Output = Result<Response<Bytes>, TestError>> + Send + 'static + use<R> {
         let connection = self.server.connect_from(self.info);
         let method = self.method.clone();
@@ -148,7 +149,7 @@ impl<'a, R: TestRuntime> TestRequest<'a, R> {
             return Err(TestError::Request(mistake));
         }
         if !self.has("Host") {
-            // The authority that it asks for (RFC 9112 section 3.2).
+            // The requested authority (RFC 9112 section 3.2).
             let host = if self.method == "CONNECT" { self.target.clone() } else { "localhost".to_owned() };
             self.headers.insert(0, ("Host".to_owned(), host.into_bytes()));
         }

@@ -1,4 +1,4 @@
-//! A response as a client reads it (RFC 9112 section 6.3).
+//! Parsing of a response, as by a client (RFC 9112 section 6.3).
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
@@ -6,15 +6,15 @@ use httparse::Status;
 
 use super::{TestConnection, TestError};
 
-/// Field lines that a head or a trailer section may have.
+/// Maximum number of field lines in a head or a trailer section.
 const MOST_FIELDS: usize = 256;
 
 /// The trailer fields of a chunked response, in its extensions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trailers(pub HeaderMap);
 
-/// Reads the final response to a request with this method: interim ones are skipped, but for 101. Behind
-/// that, and behind a 2xx to CONNECT, are bytes of another protocol.
+/// Reads the final response to a request with this method. Interim responses are skipped, except
+/// 101. Bytes after 101, and after a 2xx to CONNECT, belong to another protocol.
 pub(super) async fn read(connection: &mut TestConnection, method: &str) -> Result<Response<Bytes>, TestError> {
     let mut reader = Reader { connection, buffer: BytesMut::new() };
     loop {
@@ -77,7 +77,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Returns this many bytes; `before` are those of the body that were read earlier.
+    /// Returns `count` bytes; `before` is the number of body bytes that were read earlier, for
+    /// errors.
     async fn exactly(&mut self, count: usize, before: usize) -> Result<Bytes, TestError> {
         while self.buffer.len() < count {
             if !self.fill().await? {

@@ -21,19 +21,20 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A runtime on which [`TestServer`](super::TestServer) runs. Adapters implement it with their
 /// feature `testing`.
 pub trait TestRuntime: Runtime<Sleep: Send> + Spawn<Task> + Default + Send + Sync {
-    /// What runs the tasks of one test server, if it is not the caller.
+    /// The executor of the tasks of one test server, if the caller does not run them.
     type Executor: Send + Sync + 'static;
 
-    /// Creates it: with a clock that does not wait, if the runtime has one.
+    /// Creates the executor, with a clock that does not wait if the runtime has one.
     ///
     /// # Errors
-    /// Returns the errors of starting it.
+    /// Returns the errors of starting the executor.
     fn executor() -> io::Result<Self::Executor>;
 
-    /// Calls the function where the runtime can spawn tasks and create timers.
+    /// Calls the function in a context in which the runtime can spawn tasks and create timers.
     fn within<T>(executor: &Self::Executor, call: impl FnOnce() -> T) -> T;
 
-    /// Runs a future to completion on the calling thread, beside the tasks of the executor.
+    /// Runs a future to completion on the calling thread, concurrently with the tasks of the
+    /// executor.
     ///
     /// # Errors
     /// Returns an error if the calling thread must not block.
@@ -129,7 +130,7 @@ impl<R: Spawn<F>, F: Future<Output = ()> + 'static> Spawn<F> for InProcess<R> {
     }
 }
 
-/// Accepts the connections of a [`TestServer`](super::TestServer).
+/// A listener that accepts the connections of a [`TestServer`](super::TestServer).
 #[derive(Debug)]
 pub struct InProcessListener {
     backlog: Arc<Backlog>,

@@ -1,7 +1,7 @@
 //! Tests of one axum application, served by `axum::serve` and by each adapter: the same requests
 //! get the same responses.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod application;
 mod requests;
@@ -37,7 +37,7 @@ fn exchange(server: &Running, bytes: &[u8]) -> Vec<ReceivedResponse> {
     std::thread::scope(|scope| {
         // A server that responds early need not read everything.
         scope.spawn(|| (&stream).write_all(bytes));
-        // A reset is an end, too: a truncated response is detected.
+        // A reset counts as the end, because truncated responses are detected.
         if let Err(error) = (&stream).read_to_end(&mut received) {
             let request = bytes.get(..150).unwrap_or(bytes).escape_ascii();
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{} to {request}", server.name);
@@ -122,7 +122,7 @@ fn axum_continue_is_sent_when_the_body_is_read() {
     }
 }
 
-/// Its service waits before the head, and its body before each piece.
+/// The service waits before the head, and its body before each piece.
 #[test]
 fn axum_bodies_have_the_timers_of_tokio_on_every_runtime() {
     async fn ticks() -> Body {

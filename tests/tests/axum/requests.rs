@@ -8,14 +8,14 @@ pub(crate) struct Case {
     pub(crate) differs: Differs,
 }
 
-/// The difference of this server's responses to axum's, and its reason.
+/// The difference between this server's responses and axum's, and its reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Differs {
     Nowhere,
     /// In these fields only.
     In(&'static [&'static str], &'static str),
-    /// This server's responses have these statuses, and are complete or not; they may be its own
-    /// refusals.
+    /// This server's responses have these statuses, and are complete or not; they may be refusals
+    /// by the server.
     Status(&'static [(u16, bool)], &'static str),
 }
 

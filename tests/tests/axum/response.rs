@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A response without what servers are free to choose.
+/// A response without the properties that servers are free to choose.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct ReceivedResponse {
     pub(crate) status: u16,

@@ -83,12 +83,13 @@ where
 }
 
 /// axum spawns the task of a WebSocket on tokio, so on other runtimes the application is polled in
-/// a tokio context. Nothing else in it needs a runtime, but the body that `within_tokio` is for.
+/// a tokio context. Nothing else in the application needs a runtime, except the route that is
+/// tested with `within_tokio`.
 fn with_tokio(application: Router) -> Router {
     application.layer(MapFutureLayer::new(Compat::new))
 }
 
-/// Starts this server on this runtime; the service and its bodies run in a context of tokio.
+/// Starts this server on this runtime; the service and its bodies run in a tokio context.
 pub(crate) fn within_tokio<R>(name: &'static str, application: Router) -> Running
 where
     R: Runtime + Default + Spawn<Serve<R, TowerService<Router>>> + Send,
@@ -96,7 +97,7 @@ where
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let tokio = runtime.handle().clone();
-    // Its timers are those of this thread, which ends with the test.
+    // This thread drives the timers of the tokio runtime; it ends with the test process.
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     let service = TowerService::new(application).within(move |poll| {
         let _entered = tokio.enter();

@@ -1,5 +1,5 @@
 //! Tests of compression, server-sent events and interim responses: through the sockets of each
-//! adapter, and as curl, Node.js, Python and Chromium understand them.
+//! adapter, and with curl, Node.js, Python and Chromium.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::site::{self, LINK, text};
 
-/// Returns the program's output; it must succeed.
+/// Runs a program; returns its output. It must succeed.
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -100,9 +100,9 @@ fn node_reads_hints_events_and_compressed_responses() {
             }
             console.log(JSON.stringify(hints[0]), hints.length);
             console.log(JSON.stringify((await get('/events', 'identity'))[1].toString()));
-            // fetch decodes by itself.
+            // fetch decodes content codings.
             console.log((await (await fetch(base + '/stream')).text()).length);
-            // Not later, when its idle connections have ended.
+            // Exits at once, instead of waiting for the end of its idle connections.
             process.exit();
         })();";
     for site in site::all() {
@@ -164,8 +164,8 @@ asyncio.run(all_by_aiohttp())
     for site in site::all() {
         let lines = |client: &str| {
             let line = |path: &str, coding: &str| format!("{client} {path} 200 {coding} {}\n", text().len());
-            // http.client, and so requests, takes any interim response but 100 for the final one:
-            // https://github.com/python/cpython/issues/42550
+            // http.client, and therefore requests, treats any interim response except 100 as the
+            // final one: https://github.com/python/cpython/issues/42550
             let hints = if client == "requests" { String::new() } else { line("/hints", "gzip") };
             let (text, stream, plain) = (line("/text", "gzip"), line("/stream", "gzip"), line("/plain", "None"));
             format!("{text}{stream}{plain}{hints}{client} /events 200 gzip ['id: 1', 'data: one']\n")

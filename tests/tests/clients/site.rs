@@ -34,15 +34,15 @@ impl Site {
     }
 }
 
-/// Lines that end in a character of three bytes.
+/// Returns lines that end in a character of three bytes.
 pub(crate) fn text() -> String {
     (0..20_000).map(|number| format!("line {number} \u{20ac}\n")).collect()
 }
 
-/// Links that a page may need.
+/// The `Link` field of interim responses.
 pub(crate) const LINK: &str = "</style.css>; rel=preload; as=style";
 
-/// A page whose script receives everything and reports what it got.
+/// A page whose script requests all resources and reports the results.
 const PAGE: &str = "<!doctype html><title>Test</title><script type=module>
     const report = {};
     for (const path of ['/text', '/hints', '/plain']) {
@@ -61,7 +61,7 @@ const PAGE: &str = "<!doctype html><title>Test</title><script type=module>
         source.addEventListener('end', add);
     });
     await done;
-    // When the first bytes of interim responses came, or 0.
+    // The times of the first bytes of interim responses, or 0.
     report.interim = ['/text', '/hints'].map(path =>
         performance.getEntriesByName(new URL(path, location).href)[0].firstInterimResponseStart > 0);
     await fetch('/report', { method: 'POST', body: JSON.stringify(report) });
@@ -123,7 +123,7 @@ macro_rules! sites {
             Site { name: stringify!($adapter), address, reports, handle, thread: Some(thread) }
         })*
 
-        /// One server on each runtime.
+        /// Starts one server on each runtime.
         pub(crate) fn all() -> Vec<Site> {
             vec![$($adapter()),*]
         }

@@ -13,7 +13,7 @@ use compression_codecs::{
 
 use crate::site::{self, LINK, Site, text};
 
-/// Sends a request, and returns head and body of all that comes.
+/// Sends a request; returns the received bytes, split after the first head.
 fn ask(site: &Site, path: &str, version: &str, fields: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(site.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -38,7 +38,7 @@ fn decode(coding: &str, bytes: &[u8]) -> String {
         let ended = decoder.decode(&mut input, &mut output).unwrap();
         decoded.extend_from_slice(output.written());
         if ended {
-            assert!(input.unwritten().is_empty(), "bytes behind the end of {coding}");
+            assert!(input.unwritten().is_empty(), "bytes after the end of {coding}");
             return String::from_utf8(decoded).unwrap();
         }
     }
@@ -60,7 +60,7 @@ fn encode(coding: &str, content: &[u8]) -> Vec<u8> {
     output.written().to_vec()
 }
 
-/// Sends a coded body, and returns the status and all behind it.
+/// Sends a coded body; returns the status and the text after it.
 fn post(site: &Site, coding: &str, body: &[u8]) -> (u16, String) {
     let mut stream = TcpStream::connect(site.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

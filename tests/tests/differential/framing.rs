@@ -1,7 +1,7 @@
 //! A second parser of the bytes that a proxy forwards: httparse for the heads, and the framing of
-//! RFC 9112 section 6.3 as a proxy writes it.
+//! RFC 9112 section 6.3 in the form that proxies send.
 
-/// A request, reduced to what two parsers can disagree about.
+/// A request, reduced to the properties about which two parsers can disagree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Message {
     pub(crate) method: String,
@@ -62,7 +62,7 @@ fn message(stream: &[u8]) -> Result<Option<(Message, &[u8])>, String> {
     Ok(framed.map(|(content, rest)| (Message { method, target, content }, rest)))
 }
 
-/// A body, and what follows it; `None` while it is incomplete.
+/// A body, and the bytes after it; `None` if it is incomplete.
 type Content<'a> = Option<(Vec<u8>, &'a [u8])>;
 
 fn chunks(mut stream: &[u8]) -> Result<Content<'_>, String> {
@@ -83,7 +83,7 @@ fn chunks(mut stream: &[u8]) -> Result<Content<'_>, String> {
         }
         stream = rest;
     }
-    // The trailers.
+    // Skips the trailers.
     while let Some((field, rest)) = line(stream) {
         if field.is_empty() {
             return Ok(Some((content, rest)));

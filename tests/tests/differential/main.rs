@@ -1,5 +1,6 @@
-//! Tests of every published input through a proxy: this server frames whatever nginx and HAProxy
-//! forward as they meant it. Needs the Debian packages nginx and haproxy.
+//! Tests of every published input through a proxy: this server must find the same message
+//! boundaries as nginx and HAProxy in the bytes that they forward. Needs the Debian packages nginx
+//! and haproxy.
 
 #![allow(
     clippy::unwrap_used,
@@ -51,8 +52,8 @@ fn requests_forwarded_by_lax_haproxy_have_the_same_framing() {
 /// The number of simultaneous clients. Most of the time they wait for the proxy to close.
 const CLIENTS: usize = 48;
 
-/// Sends every input to the proxy, and after each, from another client, a request whose response
-/// must be its own.
+/// Sends every input to the proxy, and after each, from another client, a request, which must get
+/// its own response.
 fn check(kind: Kind) {
     let server = Recording::start();
     let relay = Relay::start(server.address);
@@ -83,8 +84,9 @@ fn attack(proxy: &Proxy, input: &Input) {
     assert!(own, "after {}, {target} gets:\n{response}", input.name);
 }
 
-/// Compares what this server saw on a connection with what another parser finds in the bytes. It
-/// may have seen less only if it refused what followed, and must refuse what is not a request.
+/// Compares the requests that this server received on a connection with those that another parser
+/// finds in the bytes. The server may have received fewer only if it refused the next one, and must
+/// refuse bytes that are not a request.
 fn compare_with_bytes(connection: &Passed, seen: &Seen) {
     let (messages, rest) = framing::read(&connection.requests);
     let none = Vec::new();
@@ -104,13 +106,13 @@ fn compare_with_bytes(connection: &Passed, seen: &Seen) {
     );
 }
 
-/// Compares what this server saw with what the proxy logged as forwarded: nothing more, and nothing
-/// less if the proxy logged a response.
+/// Compares the requests that this server received with those that the proxy logged as forwarded:
+/// no others, and all for which the proxy logged a response.
 fn compare_with_log(log: &[Logged], seen: &Seen) {
     let line = |method: &str, target: &str| format!("{method} {target}");
     let mut ours: Vec<_> = seen.values().flatten().map(|message| line(&message.method, &message.target)).collect();
     let mut responded = Vec::new();
-    // First the requests that it must have seen.
+    // First the requests that the server must have received.
     let (mut passed, others): (Vec<_>, Vec<_>) =
         log.iter().filter(|logged| logged.passed).partition(|logged| logged.status == 200);
     passed.extend(others);

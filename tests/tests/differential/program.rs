@@ -1,5 +1,5 @@
-//! Another server in its own folder. It listens on a file there, because a free port could be taken
-//! before the program binds it.
+//! Another server in its own folder. It listens on a unix socket there, because another program
+//! could bind a free port first.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -23,14 +23,15 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Returns a folder for it, and the path of its socket.
+    /// Creates a folder for a program; returns it with the path of the socket.
     pub(crate) fn prepare() -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
         (folder, socket)
     }
 
-    /// Waits until it listens. Its output is kept in the folder, in `stdout` and `stderr`.
+    /// Starts a program and waits until it listens. Its output is written to `stdout` and `stderr`
+    /// in the folder.
     pub(crate) fn start(name: &'static str, arguments: &[&str], folder: TempDir) -> Self {
         let file = |name| File::create(folder.path().join(name)).unwrap();
         let (output, errors) = (file("stdout"), file("stderr"));
@@ -56,14 +57,14 @@ impl Program {
         String::from_utf8_lossy(&fs::read(self.folder.path().join(name)).unwrap()).into_owned()
     }
 
-    /// Returns everything received until the connection is idle; with `end`, after ending the
-    /// stream.
+    /// Sends bytes; returns everything received until the connection is idle. With `end`, it ends
+    /// its stream after the bytes.
     pub(crate) fn exchange(&self, bytes: &[u8], end: bool) -> Vec<u8> {
         let mut stream = UnixStream::connect(self.socket())
             .unwrap_or_else(|error| panic!("{}: {error}\n{}", self.name, self.printed("stderr")));
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // A server that refused may have closed before everything was sent, and a reset is an end,
-        // too.
+        // A server that refuses may close before everything was sent, and a reset counts as the
+        // end.
         let _ = stream.write_all(bytes);
         if end {
             let _ = stream.shutdown(Shutdown::Write);
@@ -73,7 +74,7 @@ impl Program {
         response
     }
 
-    /// Lets it finish and exit; returns its output.
+    /// Stops the program gracefully; returns its output.
     pub(crate) fn finish(mut self, gently: Signal) -> String {
         kill_process(Pid::from_child(&self.child), gently).unwrap();
         self.child.wait().unwrap();
@@ -88,8 +89,8 @@ impl Drop for Program {
     }
 }
 
-/// Returns an nginx configuration for a server that listens there, with additions for `http` and
-/// `server`.
+/// Returns an nginx configuration for a server that listens on this socket, with additions for
+/// `http` and `server`.
 pub(crate) fn nginx(socket: &Path, http: &str, server: &str) -> String {
     format!(
         "daemon off; master_process off; worker_processes 1; pid pid;

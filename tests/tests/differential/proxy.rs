@@ -1,5 +1,5 @@
-//! nginx and HAProxy, each as strict as by default and as lax as possible, with keep-alive
-//! connections to the server behind them.
+//! nginx and HAProxy, each with default settings and as lenient as possible, with keep-alive
+//! connections to the upstream server.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -22,13 +22,13 @@ pub(crate) enum Kind {
 pub(crate) struct Logged {
     pub(crate) line: String,
     pub(crate) status: u16,
-    /// It was forwarded to the server behind.
+    /// True if the request was forwarded to the upstream server.
     pub(crate) passed: bool,
 }
 
 pub(crate) struct Proxy {
     program: Program,
-    /// The signal that makes it finish and exit.
+    /// The signal that stops it gracefully.
     gently: Signal,
 }
 
@@ -50,7 +50,7 @@ impl Proxy {
         self.program.exchange(bytes, false)
     }
 
-    /// Lets it finish and exit; returns its log.
+    /// Stops the proxy gracefully; returns its log.
     pub(crate) fn finish(self) -> Vec<Logged> {
         self.program.finish(self.gently).lines().filter_map(logged).collect()
     }

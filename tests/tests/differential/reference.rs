@@ -1,5 +1,5 @@
-//! Tests of the same inputs sent to other servers directly. Needs the Debian packages nginx, nodejs
-//! and python3.
+//! Tests of the same inputs, sent directly to other servers. Needs the Debian packages nginx,
+//! nodejs and python3.
 
 use std::fs;
 use std::thread;

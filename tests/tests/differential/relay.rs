@@ -1,4 +1,4 @@
-//! A relay between a proxy and this server that keeps the bytes. It identifies each connection to
+//! A relay between a proxy and this server that records the bytes. It identifies each connection to
 //! the server by the PROXY protocol, because the system reuses ports.
 
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 /// One connection between a proxy and this server.
 pub(crate) struct Passed {
-    /// The port that this server takes for the client's.
+    /// The port that identifies the connection: the client's port in the PROXY header.
     pub(crate) port: u16,
     pub(crate) requests: Vec<u8>,
     pub(crate) responses: Vec<u8>,
@@ -40,7 +40,7 @@ impl Relay {
         Self { address, over, thread }
     }
 
-    /// Finishes after the proxy and its connections have ended.
+    /// Returns the connections, after the proxy and its connections have ended.
     pub(crate) fn finish(self) -> Vec<Passed> {
         self.over.store(true, Ordering::SeqCst);
         // Wakes the accepting thread.
@@ -60,10 +60,10 @@ fn pass(proxy: TcpStream, to: SocketAddr, port: u16) -> Passed {
     Passed { port, requests, responses: responses.join().unwrap() }
 }
 
-/// Copies to the end, and returns what was read.
+/// Copies to the end of the stream; returns the bytes.
 fn copy(mut from: TcpStream, mut to: TcpStream) -> Vec<u8> {
     let (mut kept, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
-    // A reset is an end, too.
+    // A reset counts as the end.
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         kept.extend_from_slice(&buffer[..count]);
         let written: io::Result<()> = to.write_all(&buffer[..count]);

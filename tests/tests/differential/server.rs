@@ -1,4 +1,4 @@
-//! This server, with a handler that records what it saw.
+//! This server, with a handler that records the requests.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ impl Recording {
         Self { address, seen, handle, thread: thread::spawn(|| bound.run()) }
     }
 
-    /// Waits for the connections to end.
+    /// Waits for the connections to end; returns the requests.
     pub(crate) fn finish(self) -> Seen {
         self.handle.shutdown(std::time::Duration::from_secs(30));
         self.thread.join().unwrap().unwrap();

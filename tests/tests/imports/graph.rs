@@ -1,9 +1,9 @@
-//! Which files import from which, and the cycles among them.
+//! The graph of imports between files, and its cycles.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 
-/// An import, or a path in code.
+/// The location of an import, or of a path in code.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) file: String,
@@ -11,12 +11,12 @@ pub(crate) struct Place {
     pub(crate) path: String,
 }
 
-/// Nodes, the nodes that they import from, and where.
+/// For each node, the nodes from which it imports, and the locations of the imports.
 #[derive(Debug, Default)]
 pub(crate) struct Graph(BTreeMap<String, BTreeMap<String, Vec<Place>>>);
 
 impl Graph {
-    /// Adds an import, unless the file has the same one already.
+    /// Adds an import, unless the file already has the same one.
     pub(crate) fn add(&mut self, from: &str, to: &str, place: Place) {
         if from == to {
             return;
@@ -32,7 +32,8 @@ impl Graph {
         self.0.iter().flat_map(|(from, targets)| targets.keys().map(move |to| (from.as_str(), to.as_str())))
     }
 
-    /// Returns the same imports between other nodes, without those of nodes that have no other.
+    /// Returns the graph with the nodes replaced; leaves out nodes for which the function returns
+    /// `None`.
     pub(crate) fn map(&self, node: impl Fn(&str) -> Option<String>) -> Self {
         let mut graph = Self::default();
         for (from, targets) in &self.0 {
@@ -85,7 +86,7 @@ impl Graph {
         None
     }
 
-    /// Lists the cycles and the imports that make them; empty where there is no cycle.
+    /// Lists the cycles with their imports; empty if there is no cycle.
     pub(crate) fn report(&self) -> String {
         let mut report = String::new();
         for cycle in self.cycles() {

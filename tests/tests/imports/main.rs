@@ -1,6 +1,6 @@
-//! The modules of a crate import from each other in one direction: there is no cycle between
-//! files, and none between the folders at the top of `src`. Those of the core are layers, of which
-//! each imports from lower ones alone.
+//! Tests that the modules of a crate import from each other in one direction: there is no cycle
+//! between files, and none between the top folders of `src`. The folders of the core form layers,
+//! each of which imports only from lower ones.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,12 +18,12 @@ use std::path::Path;
 
 use graph::Graph;
 
-/// What is checked of a crate.
+/// The rules for a crate.
 struct Rule {
     /// The folder of the package.
     package: &'static str,
-    /// All its top folders, in layers from the lowest on, where their order is checked. The folders
-    /// of one layer do not import from each other.
+    /// All its top folders, in layers from the lowest to the highest, if their order is checked.
+    /// The folders of one layer do not import from each other.
     layers: &'static [&'static [&'static str]],
 }
 
@@ -34,7 +34,7 @@ const CORE: Rule = Rule {
 
 const DRIVER: Rule = Rule { package: "http-driver", layers: &[] };
 
-/// They re-export what is public, and need all of it for that.
+/// Files that re-export all public items, and therefore import from all folders.
 const REEXPORTS: [&str; 2] = ["lib.rs", "application.rs"];
 
 impl Rule {
@@ -55,7 +55,7 @@ impl Rule {
         assert!(upward.is_empty(), "{}/src: imports that do not lead to a lower layer:{upward}", self.package);
     }
 
-    /// Lists the imports that lead from a top folder to one that is not of a lower layer.
+    /// Lists the imports from a top folder to one that is not in a lower layer.
     fn upward(&self, files: &Graph) -> String {
         if self.layers.is_empty() {
             return String::new();
@@ -68,12 +68,12 @@ impl Rule {
     }
 }
 
-/// Returns the top folder of a file, or the file itself where it is in none.
+/// Returns the top folder of a file, or the file itself if it is not in a folder.
 fn room(file: &str) -> &str {
     file.split('/').next().unwrap()
 }
 
-/// Reads the Rust files below a folder, named by their paths from there with `/`.
+/// Reads the Rust files below a folder, named by their relative paths with `/`.
 fn collect(folder: &Path, prefix: &str, sources: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.unwrap().path();
@@ -187,7 +187,7 @@ fn tests_other_crates_and_visibility_are_no_imports() {
 }
 
 #[test]
-fn cycle_between_rooms_needs_no_cycle_between_files() {
+fn folders_can_form_a_cycle_without_a_file_cycle() {
     let sources = [
         ("a/x.rs", "use crate::b::x::X;"),
         ("a/y.rs", "pub struct Y;"),

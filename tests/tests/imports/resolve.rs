@@ -1,24 +1,24 @@
-//! Resolves the paths of a crate to the files that define what they name.
+//! Resolution of the paths of a crate to the files that define their items.
 
 use crate::graph::{Graph, Place};
 use crate::source::{Import, Module, Modules, Path};
 
-/// How often a path may lead through another one: there are re-exports of themselves.
+/// Maximum number of re-exports through which a path is followed: some re-export themselves.
 const DEPTH: usize = 32;
 
-/// What a path names.
+/// The target of a path.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Named {
     Module(Path),
-    /// Something that this module defines.
+    /// An item that this module defines.
     Item(Path),
 }
 
-/// Collects which file imports from which.
+/// Collects the imports between files.
 ///
-/// A path counts for the file that defines its item, whatever it is re-exported by. A module
-/// by itself is no item: what is used of it has a path of its own. A re-export from below its
-/// module is not an import, a use of it in the same file is one.
+/// A path counts for the file that defines its item, even if it is re-exported elsewhere. A module
+/// is not an item: the items that are used from it have their own paths. A re-export of an item of
+/// a child module is not an import, but its use in the same file is.
 pub(crate) fn graph(modules: &Modules) -> Graph {
     let mut graph = Graph::default();
     for (here, module) in modules {
@@ -45,13 +45,13 @@ pub(crate) fn graph(modules: &Modules) -> Graph {
     graph
 }
 
-/// Returns true if a path begins with an imported item: then the import counts already.
+/// Returns true if a path begins with an imported item, because the import is counted already.
 fn is_imported(modules: &Modules, here: &Path, module: &Module, path: &[String]) -> bool {
     let import = module.imports.iter().find(|import| import.name.as_ref() == path.first() && !import.reexport);
     import.is_some_and(|import| matches!(resolve(modules, here, &import.written.path, DEPTH), Some(Named::Item(_))))
 }
 
-/// Finds what a path names that stands in the module `here`; `None` outside the crate.
+/// Finds the target of a path in the module `here`; `None` if it is outside the crate.
 pub(crate) fn resolve(modules: &Modules, here: &[String], path: &[String], depth: usize) -> Option<Named> {
     let depth = depth.checked_sub(1)?;
     let (first, rest) = path.split_first()?;
@@ -67,13 +67,14 @@ pub(crate) fn resolve(modules: &Modules, here: &[String], path: &[String], depth
     }
 }
 
-/// Continues a path in a module. A name that is nowhere is one of its own, made by a macro.
+/// Continues a path in a module. A name that is not found is an item of the module that a macro
+/// creates.
 fn descend(modules: &Modules, here: &[String], path: &[String], depth: usize) -> Option<Named> {
     let Some(name) = path.first() else {
         return Some(Named::Module(here.to_vec()));
     };
     let known = modules.get(here)?;
-    // What they lead to is in another crate, if it was not found.
+    // If the target of an import was not found, it is in another crate.
     let leads_on = known.imports.iter().any(|import| import.name.as_ref() == Some(name))
         || path.len() > 1 && modules.contains_key(&child(here, name));
     find(modules, here, path, depth).or_else(|| (!leads_on).then(|| Named::Item(here.to_vec())))

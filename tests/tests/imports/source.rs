@@ -1,4 +1,4 @@
-//! Reads the files of a crate: its modules, what each imports, and the paths in its code.
+//! Parsing of the files of a crate: its modules, their imports, and the paths in their code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use syn::{Attribute, Item, ItemFn, ItemMod, ItemUse, Macro, Meta, UseTree, Visib
 /// The segments of a path.
 pub(crate) type Path = Vec<String>;
 
-/// A path as it stands in a file.
+/// A path as written in a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
     pub(crate) path: Path,
@@ -23,11 +23,11 @@ pub(crate) struct Import {
     /// The name in scope: `None` for `*` and `_`.
     pub(crate) name: Option<String>,
     pub(crate) glob: bool,
-    /// `pub use` and `pub(crate) use`.
+    /// True for `pub use` and `pub(crate) use`.
     pub(crate) reexport: bool,
 }
 
-/// A module, in a file of its own or inline.
+/// A module, in its own file or inline.
 #[derive(Debug, Default)]
 pub(crate) struct Module {
     pub(crate) file: String,
@@ -65,7 +65,7 @@ fn module_path(file: &str) -> Path {
 #[derive(Default)]
 struct Reader {
     modules: Modules,
-    /// Modules in files of their own that are declared for tests only.
+    /// Modules in their own files that are declared only for tests.
     tests: Vec<Path>,
     file: String,
     here: Path,
@@ -92,7 +92,7 @@ impl Reader {
         };
         let (path, name, ident) = match tree {
             UseTree::Path(tree) => {
-                // `self` at the beginning is a segment, at the end it is not.
+                // `self` at the start is a segment; at the end it is not.
                 let path = prefix.iter().cloned().chain([tree.ident.to_string()]).collect::<Path>();
                 return self.import(&tree.tree, &path, reexport);
             }
@@ -123,7 +123,7 @@ impl Reader {
                 other => {
                     self.current().paths.extend(path.take());
                     match other {
-                        // Not a field, a method, a lifetime, or an attribute.
+                        // A path does not begin with a field, a method, a lifetime or an attribute.
                         TokenTree::Ident(ident) if !matches!(before, '.' | '\'') => {
                             let line = ident.span().start().line;
                             path = Some(Written { path: vec![ident.to_string()], line });

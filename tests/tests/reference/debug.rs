@@ -21,7 +21,7 @@ pub(crate) fn fields(text: &str) -> Vec<(String, String)> {
     parts.iter().map(|part| split(part).unwrap()).collect()
 }
 
-/// Returns a value for people: `Some(15s)` is `15 s`, 32768 is `32 KiB`.
+/// Returns a value in readable form: `Some(15s)` is `15 s`, 32768 is `32 KiB`.
 pub(crate) fn readable(value: &str) -> String {
     let value = value.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(value);
     if let Some(seconds) = value.strip_suffix('s').filter(|digits| digits.parse::<u64>().is_ok()) {
@@ -38,7 +38,7 @@ pub(crate) fn readable(value: &str) -> String {
 }
 
 #[test]
-fn values_are_split_at_their_own_level_and_made_readable() {
+fn debug_values_are_split_at_their_level_and_readable() {
     let text = "A { b: 32768, c: Some(15s), d: E { f: 1, g: None }, h: [1, 2], i: None, j: 1000, k: true }";
     let fields = fields(text);
     let values: Vec<_> = fields.iter().map(|(_, value)| readable(value)).collect();

@@ -53,7 +53,7 @@ fn documented(path: &str, name: &str, columns: [&str; 2]) -> String {
     table(&columns, rows)
 }
 
-/// Returns the statuses that the server responds with by itself, and the kinds of errors that have each.
+/// Returns the statuses of the server's own responses, and the kinds of errors for each.
 fn by_status() -> String {
     let mut kinds = BTreeMap::<u16, Vec<String>>::new();
     for (kind, text) in source::variants("http-driver/src/response/server_error.rs", "ServerErrorKind") {

@@ -60,7 +60,7 @@ fn builders() -> Vec<Vec<String>> {
     rows.collect()
 }
 
-/// Returns rows for the timers: what each does, and what sets it.
+/// Returns rows for the timers: their effects, and the settings for them.
 fn timers() -> Vec<Vec<String>> {
     let documented = source::variants("http-core/src/connection/timers.rs", "Timer");
     assert_eq!(documented.len(), Timer::ALL.len());

@@ -12,9 +12,9 @@ const MATRIX: &str = include_str!("../../../http-core/src/connection/state.matri
 const WIDTH: i32 = 66;
 const HEIGHT: i32 = 17;
 
-/// A state of one half of a connection, at its place.
+/// A state of one half of a connection, with its position in the picture.
 type Node = (&'static str, i32, i32);
-/// An arrow between two states: its points, the place of its label, and the side that this is on.
+/// An arrow between two states: its points, the position of its label, and the side of the label.
 type Arrow = (&'static str, &'static str, &'static [(i32, i32)], (i32, i32), &'static str);
 
 const RECEIVING: [Node; 9] = [
@@ -122,7 +122,8 @@ fn draw(title: &str, half: usize, nodes: &[Node], arrows: &[Arrow]) -> String {
     svg
 }
 
-/// Returns the picture: the boxes have their places here, the arrows their labels from the table.
+/// Returns the picture. The positions are defined here; the labels of the arrows come from the
+/// table.
 pub(crate) fn picture() -> String {
     let receiving = draw("Receiving", 0, &RECEIVING, &RECEIVING_ARROWS);
     let sending = draw("Sending", 1, &SENDING, &SENDING_ARROWS);

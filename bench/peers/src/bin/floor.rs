@@ -1,5 +1,5 @@
-//! `floor PORT tokio|smol|async-std`: what a runtime and its system calls cost. It searches for the
-//! end of the head, sends constants, and has no other HTTP code.
+//! `floor PORT tokio|smol|async-std`: the cost of a runtime and its system calls. It searches for
+//! the end of the head, sends constants, and has no other HTTP code.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,11 +15,11 @@ use tokio::io::{AsyncReadExt, Interest};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nServer: floor\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\n";
 
-/// A socket of a runtime, whose operations wait.
+/// A socket of a runtime, whose operations wait until they are ready.
 trait Socket {
     async fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Calls an operation that sends, whenever there is room, until it does not block.
+    /// Calls an operation that sends, whenever the socket is writable, until it does not block.
     async fn send_with(&mut self, operation: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>) -> io::Result<usize>;
 }
 
@@ -33,7 +33,7 @@ impl Socket for tokio::net::TcpStream {
     }
 }
 
-/// A socket of async-io, which waits after a short read instead of reading in vain.
+/// A socket of async-io, which waits after a short read, because another read would fail.
 struct Reactor {
     socket: Async<TcpStream>,
     is_empty: bool,
@@ -55,7 +55,7 @@ impl Socket for Reactor {
     }
 }
 
-/// What is to be done next.
+/// The next operation of a connection.
 enum Step {
     Receive,
     SendFile(&'static str),
@@ -83,7 +83,7 @@ impl Connection {
         let _ = write!(self.out, "{HEAD}{fields}{close}Content-Length: {length}\r\n\r\n{content}");
     }
 
-    /// Returns room to receive into; more of it only while a body is received.
+    /// Returns the buffer to receive into; it is larger while a body is received.
     fn room(&mut self) -> &mut [u8] {
         if self.body_left > 4096 && self.received.len() < 65536 {
             self.received.resize(65536, 0);

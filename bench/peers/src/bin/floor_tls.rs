@@ -1,6 +1,6 @@
-//! `floor_tls PORT CERTIFICATE KEY`: what TLS 1.3 and its system calls cost: rustls on blocking
-//! sockets, each served by a thread that was started before. It searches for the end of the head,
-//! sends constants and files, and has no other HTTP code.
+//! `floor_tls PORT CERTIFICATE KEY`: the cost of TLS 1.3 and its system calls, with rustls on
+//! blocking sockets, each served by a thread that was started before. It searches for the end of
+//! the head, sends constants and files, and has no other HTTP code.
 
 use std::error::Error;
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::thread;
 use memchr::memmem;
 use rustls::{ServerConfig, ServerConnection};
 
-/// More than the connections of a scenario.
+/// Number of threads: more than a scenario has connections.
 const THREADS: usize = 32;
 const HEAD: &str = "HTTP/1.1 200 OK\r\nServer: floor\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\n";
 
@@ -22,7 +22,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Returns how many bytes were received; 0 at the end.
+    /// Returns the number of bytes received; 0 at the end of the stream.
     fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.session.reader().read(buffer) {
@@ -103,7 +103,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             scope.spawn(|| {
                 let mut piece = vec![0; 65536];
                 while let Ok((socket, _)) = listener.accept() {
-                    // A client that breaks off is no reason to stop.
+                    // Errors of a client do not stop the server.
                     let _ = serve(socket, &config, &mut piece);
                 }
             });

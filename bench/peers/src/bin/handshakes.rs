@@ -1,5 +1,5 @@
-//! `handshakes PORT CERTIFICATE CONNECTIONS SECONDS`: connections with a full handshake of TLS 1.3 and
-//! one request each, as many at a time as CONNECTIONS says.
+//! `handshakes PORT CERTIFICATE CONNECTIONS SECONDS`: connections with a full handshake of TLS 1.3
+//! and one request each, CONNECTIONS at a time.
 //!
 //! Sessions are not resumed, the suite is AES-128-GCM, and each response is checked. Prints one line
 //! of JSON; latencies are in microseconds, from connect to the end of the stream.

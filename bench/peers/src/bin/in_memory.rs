@@ -26,7 +26,7 @@ mod requests;
 
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nserver: x\r\ncontent-type: text/plain\r\ncontent-length: 13\r\n\
     date: Sun, 22 Nov 2026 13:00:00 GMT\r\n\r\nHello, World!";
-/// The time, which http-net and httpants get as an argument.
+/// The current time, which http-net and httpants get as an argument.
 const NOW: u64 = 1_795_352_400;
 /// The names of the fields of a page; actix has types of an older `http`.
 const CONSTANT_NAMES: [HeaderName; 7] = [
@@ -40,7 +40,7 @@ const CONSTANT_NAMES: [HeaderName; 7] = [
 ];
 const VARYING_NAMES: [HeaderName; 3] = [header::ETAG, header::LAST_MODIFIED, header::SET_COOKIE];
 
-/// The head parser of most Rust servers and a constant response: the least that a server does.
+/// The head parser of most Rust servers and a constant response: the minimum work of a server.
 fn httparse(input: &[u8], iterations: u64) {
     let mut out = Vec::with_capacity(PIECE);
     for _ in 0..iterations {
@@ -84,7 +84,7 @@ fn http_net_response(case: &str) -> http_net::Response {
     response.body(&b"Hello, World!"[..])
 }
 
-/// http-net as fast as it can be driven: its own receive buffer, a response that is built once.
+/// http-net in its fastest use: its own receive buffer, a response that is built once.
 fn http_net_best(case: &str, input: &[u8], iterations: u64) {
     use http_net::{DateCache, Limits, ServerConn, ServerEvent};
     let (response, mut dates) = (http_net_response(case), DateCache::new());
@@ -125,7 +125,7 @@ fn http_net_best(case: &str, input: &[u8], iterations: u64) {
     print(&out);
 }
 
-/// http-net as its documentation uses it.
+/// http-net as used in its documentation.
 fn http_net_ordinary(case: &str, input: &[u8], iterations: u64) {
     use http_net::{DateCache, Limits, Response, ServerConn, ServerEvent};
     let mut dates = DateCache::new();
@@ -211,8 +211,8 @@ fn actix_codec(case: &str, input: &[u8], iterations: u64) {
     });
 }
 
-/// A client of hyper that sends its input again and again: one piece per poll, and none while a
-/// response is awaited.
+/// A client of hyper that sends its input repeatedly: one piece per poll, and none while it waits
+/// for a response.
 struct Memory {
     input: Vec<u8>,
     at: usize,
@@ -238,7 +238,8 @@ impl hyper::rt::Read for Memory {
         if self.at == 0 {
             self.out.borrow_mut().clear();
         }
-        // A piece ends where a read of a socket would, whatever the size of hyper's buffer is.
+        // A piece ends at the position at which a read of a socket would, whatever the size of
+        // hyper's buffer.
         let piece = PIECE - self.at % PIECE;
         let count = buffer.remaining().min(self.input.len() - self.at).min(piece);
         buffer.put_slice(&self.input[self.at..self.at + count]);
@@ -338,7 +339,7 @@ async fn upload(request: hyper::Request<Incoming>) -> Result<HyperResponse, mult
     Ok(text_plain(format!("{parts} {bytes}").into()))
 }
 
-/// Serves the same client again and again, with its own connection loop.
+/// Serves the same client repeatedly, with hyper's own connection loop.
 fn hyper<E, F>(input: &[u8], iterations: u64, handler: impl Fn(hyper::Request<Incoming>) -> F)
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,

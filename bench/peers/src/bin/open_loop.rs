@@ -2,8 +2,9 @@
 //! responses.
 //!
 //! Request i is scheduled at i / RATE seconds, on connection i modulo CONNECTIONS, and its latency
-//! counts from then, so a server that stalls pays for every request that had to wait. Prints one line
-//! of JSON; latencies are in microseconds. Busy while it runs: give it a processor of its own.
+//! counts from that time, so a stall of the server increases the latency of every request that had
+//! to wait. Prints one line of JSON; latencies are in microseconds. It polls without waiting: give
+//! it a dedicated processor.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -20,14 +21,14 @@ type Failure = Box<dyn Error>;
 
 struct Connection {
     stream: TcpStream,
-    /// When each request without a response was scheduled; the first was sent.
+    /// The scheduled time of each request without a response; only the first was sent.
     scheduled: VecDeque<Instant>,
     received: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects from one of several addresses, because one has fewer than 65,536 ports, and not from
-    /// those of a run before, whose connections the kernel remembers for a minute.
+    /// Connects from one of several addresses, because one has fewer than 65,536 ports, and not
+    /// from those of a previous run, whose connections stay in TIME_WAIT for a minute.
     fn open(port: u16, number: usize) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let run = u8::try_from(std::process::id() % 250).unwrap_or(0);
@@ -40,7 +41,7 @@ impl Connection {
         Ok(Self { stream: TcpStream::from_std(socket.into()), scheduled: VecDeque::new(), received: Vec::new() })
     }
 
-    /// Reads what is there; returns whether the response is whole.
+    /// Reads the available bytes; returns whether the response is complete.
     fn receive(&mut self) -> Result<bool, Failure> {
         let mut buffer = [0; 4096];
         match self.stream.read(&mut buffer) {
@@ -57,7 +58,7 @@ impl Connection {
     }
 }
 
-/// Returns whether this is a whole response with the status 200 and a Content-Length.
+/// Returns whether this is a complete response with status 200 and a Content-Length.
 fn is_whole(received: &[u8]) -> Result<bool, Failure> {
     let mut fields = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut fields);
@@ -79,7 +80,7 @@ struct Load {
 }
 
 impl Load {
-    /// Opens the connections, each of which gets a response before the clock starts.
+    /// Opens the connections, each of which gets a response before the measurement begins.
     fn open(port: u16, path: &str, count: usize) -> Result<Self, Failure> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes();
         let (poll, events, latencies) = (Poll::new()?, Events::with_capacity(1024), Histogram::new(3)?);
@@ -103,14 +104,14 @@ impl Load {
         self.connections.iter().any(|connection| !connection.scheduled.is_empty())
     }
 
-    /// Notes a request on a connection; sends it if the connection is idle.
+    /// Queues a request on a connection; sends it if the connection is idle.
     fn ask(&mut self, number: usize, scheduled: Instant) -> io::Result<()> {
         let connection = &mut self.connections[number];
         connection.scheduled.push_back(scheduled);
         if connection.scheduled.len() == 1 { connection.stream.write_all(&self.request) } else { Ok(()) }
     }
 
-    /// Reads the responses that are there, without waiting.
+    /// Reads the available responses, without waiting.
     fn receive(&mut self) -> Result<(), Failure> {
         self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
         for event in &self.events {

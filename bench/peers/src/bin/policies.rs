@@ -1,5 +1,5 @@
-//! `policies PEER CASE ITERATIONS`: what httpants' `policies` does, by other crates. Prints the last
-//! result, which `in_memory.py` checks.
+//! `policies PEER CASE ITERATIONS`: the work of httpants' `policies`, with other crates. Prints the
+//! last result, which `in_memory.py` checks.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -28,18 +28,18 @@ const COOKIES: &str = include_str!("../../../inputs/cookies.txt");
 const RANGES: &str = include_str!("../../../inputs/ranges.txt");
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const LIFETIME: i64 = 30 * 24 * 60 * 60;
-/// Size, time and inode of the file that the ranges are of.
+/// Size, modification time and inode of the file of the range requests.
 const FILE: (u64, u64, u64) = (100 << 20, 1_700_000_000, 42);
-/// How long files are fresh, as httpants' default.
+/// The freshness of files, as in httpants' default.
 const FRESH: Duration = Duration::from_secs(604_800);
 
-/// Returns the last result.
+/// Repeats the work; returns the last result.
 fn repeat<T>(iterations: u64, mut work: impl FnMut() -> T) -> T {
     (1..iterations).for_each(|_| drop(black_box(work())));
     work()
 }
 
-/// Polls again whenever the future waits: what the streams here wait for is there at once.
+/// Polls again whenever the future is pending, because the streams here are ready at the next poll.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -50,8 +50,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Yields a pause after each piece, as a socket does that is read faster than the peer sends: if it
-/// is always ready, multer first collects the whole body.
+/// Yields the pieces, pending once after each, like a socket that is read faster than the peer
+/// sends: if the stream is always ready, multer first collects the whole body.
 fn paused<E>(pieces: Vec<Bytes>) -> impl Stream<Item = Result<Bytes, E>> + Send {
     let mut pieces = pieces.into_iter();
     let mut pause = false;
@@ -120,7 +120,7 @@ fn urlencoded(peer: &str, iterations: u64) -> String {
     text
 }
 
-/// Returns the number of cookies, the verified value of one, and the lines that set it anew.
+/// Returns the number of cookies, the verified value of one, and the field lines that set it again.
 fn cookies(header: &str, key: &Key) -> (usize, String, Vec<String>) {
     let mut jar = CookieJar::new();
     for cookie in Cookie::split_parse(black_box(header)) {
@@ -151,7 +151,7 @@ fn signed_cookies(iterations: u64) -> String {
     check_cookies(repeat(iterations, || cookies(&header, &key)), &key)
 }
 
-/// The response to a request for a file: status, fields, and the part of the file.
+/// The response to a request for a file: status, fields, and the range of the file.
 struct Plan {
     status: StatusCode,
     fields: HeaderMap,
@@ -194,7 +194,7 @@ fn now() -> SystemTime {
     black_box(UNIX_EPOCH + Duration::from_secs(1_795_352_400))
 }
 
-/// Returns the one range that is asked for, by the `headers` crate.
+/// Returns the requested single range, parsed by the `headers` crate.
 fn typed_range(headers: &HeaderMap, len: u64) -> Option<(u64, u64)> {
     let range = headers.typed_get::<Range>()?;
     let mut ranges = range.satisfiable_ranges(len);
@@ -205,7 +205,7 @@ fn typed_range(headers: &HeaderMap, len: u64) -> Option<(u64, u64)> {
     }
 }
 
-/// The same by `http-range-header`, which tower-http uses.
+/// Returns the same, parsed by `http-range-header`, which tower-http uses.
 fn validated_range(headers: &HeaderMap, len: u64) -> Option<(u64, u64)> {
     let range = headers.get(hyper::header::RANGE)?.to_str().ok()?;
     match &http_range_header::parse_range_header(range).ok()?.validate(len).ok()?[..] {

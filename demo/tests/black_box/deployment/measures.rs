@@ -1,4 +1,4 @@
-//! What is measured of each proxy: one row of the table each.
+//! The measurements of each proxy: one function for each row of the table.
 
 use std::fs::{self, Permissions};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ use crate::demo::{Demo, PATIENCE};
 use crate::process::wait_until;
 use crate::programs::curl;
 
-/// A proxy before a demo, with a relay between them.
+/// A proxy for a demo, with a relay between them.
 struct Site {
     proxy: Proxy,
     relay: Relay,
@@ -24,11 +24,11 @@ struct Site {
     root: TempDir,
 }
 
-/// The first part of an upload. Apache passes on what it has from 16 KiB.
+/// Size of the first part of an upload. Apache forwards bytes when it has at least 16 KiB.
 const FIRST: usize = 64 << 10;
 
 /// Returns a name that is written differently in paths, URLs and header fields, and its path. Caddy
-/// takes `?` in a field for the beginning of a query.
+/// interprets `?` in a field as the beginning of a query.
 fn file(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Caddy => ("a b%25#\u{fc}+.txt", "/file/a%20b%2525%23%C3%BC+.txt"),
@@ -54,7 +54,7 @@ impl Site {
     }
 }
 
-/// How long to wait for what should happen, or for what should not.
+/// Returns how long to wait: longer for an event that should happen than for one that should not.
 fn patience(expected: &str) -> Duration {
     if expected == "no" { Duration::from_secs(2) } else { PATIENCE }
 }
@@ -63,8 +63,8 @@ fn yes(is_so: bool) -> String {
     if is_so { "yes".into() } else { "no".into() }
 }
 
-/// Returns the address and the scheme that the demo sees of a client at 127.0.0.2 that claims to be
-/// another.
+/// Returns the client address and the scheme that the demo reports for a client at 127.0.0.2 that
+/// sends forged fields.
 fn seen(site: &Site, scheme: &str) -> (Value, Value) {
     let mut arguments = vec!["--insecure", "--interface", "127.0.0.2"];
     for field in [
@@ -100,7 +100,7 @@ pub(super) fn proxy_protocol(kind: Kind, runtime: &str) -> String {
     let (certificate, key) = (certified.text("server.pem"), certified.text("server.key"));
     let site = Site::start(kind, runtime, &["--proxy-protocol", "--tls-cert", &certificate, "--tls-key", &key]);
     assert_eq!(seen(&site, "https"), ("127.0.0.2".into(), "https".into()));
-    // The others, of the probes for the port, come from 127.0.0.1.
+    // The other connections, which check whether the port is open, come from 127.0.0.1.
     let received = site.relay.received();
     let version_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x02";
     match received.last().unwrap() {
@@ -110,7 +110,7 @@ pub(super) fn proxy_protocol(kind: Kind, runtime: &str) -> String {
     }
 }
 
-/// Returns the header field in answer to which the proxy sends a file.
+/// Returns the response header field for which the proxy sends a file.
 pub(super) fn sent_files(kind: Kind, runtime: &str) -> String {
     let flags: &[&str] = match kind {
         Kind::Nginx | Kind::NginxBuffered => &["--sendfile-prefix", "/private"],
@@ -138,7 +138,7 @@ pub(super) fn sent_files(kind: Kind, runtime: &str) -> String {
     sent.next().unwrap_or("no").into()
 }
 
-/// Returns whether connections to the demo are kept, over those of clients or within one.
+/// Returns whether connections to the demo are kept open, across client connections or within one.
 pub(super) fn kept_connections(kind: Kind, runtime: &str) -> String {
     let site = Site::start(kind, runtime, &[]);
     let mut client = site.connect();
@@ -179,7 +179,7 @@ pub(super) fn streamed_uploads(kind: Kind, runtime: &str, expected: &str) -> Str
     yes(is_streamed)
 }
 
-/// Returns whether 413 of the demo reaches a client that is still sending.
+/// Returns whether a 413 of the demo reaches a client that is still sending.
 pub(super) fn early_413(kind: Kind, runtime: &str, expected: &str) -> String {
     let site = Site::start(kind, runtime, &["--max-request", "1000"]);
     let mut client = site.connect();
@@ -189,17 +189,17 @@ pub(super) fn early_413(kind: Kind, runtime: &str, expected: &str) -> String {
     status(&mut client, 413)
 }
 
-/// Returns whether 413 of the demo reaches a client that reads after it has sent all of 10 MB.
+/// Returns whether a 413 of the demo reaches a client that reads only after it has sent 10 MB.
 pub(super) fn late_413(kind: Kind, runtime: &str) -> String {
     let site = Site::start(kind, runtime, &["--max-request", "1000"]);
     let mut client = site.connect();
     client.send("POST /echo-len HTTP/1.1\r\nHost: demo.test\r\nContent-Length: 10000000\r\n\r\n");
-    // The proxy may close before all is sent; then the response is what counts.
+    // The proxy may close before everything is sent; only the response matters then.
     let _ = client.try_send("x".repeat(10_000_000));
     status(&mut client, 413)
 }
 
-/// Returns whether 408 of the demo reaches a client that stops sending.
+/// Returns whether a 408 of the demo reaches a client that stops sending.
 pub(super) fn slow_408(kind: Kind, runtime: &str, expected: &str) -> String {
     let site = Site::start(kind, runtime, &["--body-timeout", "0.3"]);
     let mut client = site.connect();
@@ -221,7 +221,7 @@ fn status(client: &mut Client, expected: u16) -> String {
     }
 }
 
-/// Returns whether the first bytes of a response, which takes minutes, reach the client.
+/// Returns whether the first bytes of a response that takes minutes reach the client at once.
 pub(super) fn streamed_responses(kind: Kind, runtime: &str) -> String {
     let site = Site::start(kind, runtime, &[]);
     let mut client = site.connect();

@@ -21,7 +21,7 @@ fn compare(column: &str, kind: Kind, proxy_protocol: impl Fn(&str) -> String) {
     let mut wrong = Vec::new();
     for runtime in RUNTIMES {
         for (row, expected) in table::column(column) {
-            // What a proxy holds back does not depend on the runtime, and takes time to show.
+            // Buffering by the proxy does not depend on the runtime, and takes long to detect.
             if expected == "no" && runtime != RUNTIMES[0] {
                 continue;
             }
@@ -80,7 +80,7 @@ fn caddy_does_what_the_table_says() {
     compare("Caddy", Kind::Caddy, |_| if caddy_sends_a_proxy_header() { "yes".into() } else { "no".into() });
 }
 
-/// Later versions have this directive; the table would be out of date.
+/// If Caddy has this directive in a later version, the table is out of date.
 fn caddy_sends_a_proxy_header() -> bool {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("Caddyfile");

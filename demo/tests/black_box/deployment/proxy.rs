@@ -21,11 +21,11 @@ use crate::tls::Certified;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     Nginx,
-    /// Without the lines that switch buffering off.
+    /// nginx without the lines that disable buffering.
     NginxBuffered,
     NginxStream,
     HaProxy,
-    /// With this version of the PROXY protocol.
+    /// HAProxy in TCP mode, with this version of the PROXY protocol.
     HaProxyTcp(u8),
     Caddy,
     Apache,
@@ -42,10 +42,10 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts it before this server; `root` has the files that it sends for the application.
+    /// Starts a proxy for this server; `root` contains the files that it sends for the application.
     pub(super) fn start(kind: Kind, to: SocketAddr, root: &Path) -> Self {
         let (folder, certified) = (tempfile::tempdir().unwrap(), Certified::new());
-        // Apache serves as another user if root starts it.
+        // If root starts Apache, it runs as another user.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         let (certificate, key) = (certified.text("server.pem"), certified.text("server.key"));
         let both = fs::read_to_string(&certificate).unwrap() + &fs::read_to_string(&key).unwrap();
@@ -79,7 +79,7 @@ impl Proxy {
         format!("{scheme}://{}", port.address())
     }
 
-    /// Returns what it has logged.
+    /// Returns its log.
     fn log(&self) -> String {
         ["log", "error.log"].map(|name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()).concat()
     }
@@ -90,7 +90,8 @@ impl Drop for Proxy {
         if std::thread::panicking() {
             eprintln!("{:?} wrote:\n{}", self.kind, self.log());
         }
-        // Apache has children, which end with it only if it is asked to.
+        // Apache has child processes, which end only if it is terminated by a signal that it
+        // handles.
         if self.kind == Kind::Apache {
             let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
             let deadline = Instant::now() + PATIENCE;
@@ -110,7 +111,7 @@ pub(super) fn version(program: &str, argument: &str) -> String {
     String::from_utf8_lossy(&text).lines().next().unwrap().to_owned()
 }
 
-/// What replaces the ports and paths of a file.
+/// The values that replace the ports and paths of a configuration file.
 struct Places {
     to: String,
     web: Port,

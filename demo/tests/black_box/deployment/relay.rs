@@ -1,4 +1,4 @@
-//! A relay between a proxy and the demo that counts connections and keeps what the proxy sends.
+//! A relay between a proxy and the demo that counts connections and stores the bytes of the proxy.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -39,7 +39,7 @@ impl Relay {
         self.address
     }
 
-    /// Returns what each connection of the proxy has sent, but those of health checks.
+    /// Returns the bytes of each connection of the proxy, except health checks.
     pub(super) fn received(&self) -> Vec<Vec<u8>> {
         let received = self.received.lock().unwrap();
         received.iter().filter(|bytes| !bytes.is_empty() && !bytes.starts_with(b"GET /healthz ")).cloned().collect()
@@ -72,8 +72,8 @@ fn pass(proxy: &TcpStream, to: SocketAddr, received: &Received) {
     });
 }
 
-/// Copies to the end of the stream. An error ends both directions, because the side that caused it waits
-/// for nothing.
+/// Copies to the end of the stream. An error ends both directions, because the side that caused it
+/// no longer waits for anything.
 fn copy(mut from: &TcpStream, mut to: &TcpStream, keep: impl Fn(&[u8])) {
     let mut buffer = vec![0; 64 << 10];
     loop {

@@ -1,4 +1,4 @@
-//! Small samples of the scripts in tests/field; docs/scaling.md has whole runs.
+//! Short runs of the scripts in tests/field; docs/scaling.md has the results of long ones.
 
 use crate::programs::output;
 
@@ -16,7 +16,7 @@ fn rolling_restart_behind_haproxy_fails_no_request() {
 
 #[test]
 #[ignore = "runs python3 (Debian: python3)"]
-fn memory_and_descriptors_are_given_back() {
-    // Memory that is taken once, such as that of the allocator, is a larger part of the whole.
+fn memory_and_descriptors_are_released() {
+    // In a short run, memory that is allocated once is a larger part of the total.
     run("million", &["--requests", "25000", "--connections", "500", "--percent", "10"]);
 }

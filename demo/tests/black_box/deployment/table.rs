@@ -23,8 +23,8 @@ impl Configuration {
     }
 }
 
-/// Returns the rows of the table: the name of each, and what its cell of this column begins with,
-/// before a remark in parentheses.
+/// Returns the rows of the table: the name of each, and the text of its cell in this column without
+/// a remark in parentheses.
 pub(super) fn column(name: &str) -> Vec<(String, String)> {
     let document = fs::read_to_string(path("README.md")).unwrap();
     let cells =

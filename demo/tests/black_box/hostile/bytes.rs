@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Attack, open};
 use crate::demo::Demo;
 
-/// Sends the beginning and then the rest repeatedly, up to `most` bytes, as far as the server
-/// reads; returns its response and the number of bytes sent.
+/// Sends the beginning and then `again` repeatedly, up to `most` bytes or until the server stops
+/// reading; returns the response and the number of bytes sent.
 fn flood(demo: &Demo, beginning: &str, again: &[u8], most: usize) -> (String, usize) {
     let mut stream = open(demo);
     stream.write_all(beginning.as_bytes()).unwrap();
@@ -24,8 +24,8 @@ fn flood(demo: &Demo, beginning: &str, again: &[u8], most: usize) -> (String, us
 const CHUNKED: &str = "POST /any HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 const TEN_MEGABYTES: usize = 10_000_000;
 
-/// Input is refused at its limit. After that it is drained, so that a client that keeps sending
-/// receives the refusal.
+/// Checks that input is refused at its limit. Further input is drained, so that a client that keeps
+/// sending receives the refusal.
 fn refused(name: &str, status: &str, beginning: &str, again: &[u8]) {
     let demo = Demo::start(&[]);
     let attack = Attack::begin(name, &demo);

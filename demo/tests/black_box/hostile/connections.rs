@@ -9,10 +9,11 @@ use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
 use crate::process::wait_until;
 
-/// Nothing was received in time, or before the process was stopped for a while.
+/// Errors of a read without data: a timeout, or an interruption because the process was stopped for
+/// a while.
 const NOT_YET: [ErrorKind; 3] = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted];
 
-/// Sends bytes one at a time with pauses until a response is received; returns how long that took.
+/// Sends bytes one at a time with pauses until a response is received; returns the duration.
 fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
     let started = Instant::now();
     stream.set_read_timeout(Some(pause)).unwrap();
@@ -95,9 +96,10 @@ fn come_and_go(mut stream: TcpStream, count: u32) {
 fn short_connections_leave_no_descriptor() {
     let demo = Demo::start(&[]);
     let attack = Attack::begin("5,000 short connections, 100 at a time", &demo);
-    // Memory depends on the number of simultaneous connections, so that is fixed here. A client
-    // that waits for nothing is ahead of a busy server: of the 5,000, up to 600 were open together
-    // on smol, and 2,900 on async-std, where one thread accepts for all that serve.
+    // Memory depends on the number of simultaneous connections, so that is limited here. A client
+    // that does not wait opens connections faster than a busy server closes them: of 5,000, up to
+    // 600 were open at once on smol, and 2,900 on async-std, where one thread accepts for all
+    // threads.
     for _ in 0..50 {
         (0..100).for_each(|count| come_and_go(open(&demo), count));
         attack.await_release();

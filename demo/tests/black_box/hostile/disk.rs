@@ -19,13 +19,13 @@ use crate::uploads::{MULTIPART, form, noise, part};
 /// Two kinds of body: a form with a large file, and a raw body.
 const KINDS: [&str; 2] = [MULTIPART, "Content-Type: image/x-noise\r\n"];
 
-/// Large uploads are refused if they cannot be stored, small ones are not.
+/// Checks that large uploads are refused if they cannot be stored, and small ones are not.
 fn cannot_store(name: &str, demo: &Demo, status: u16, spoil: impl FnOnce()) {
     let attack = Attack::begin(name, demo);
     spoil();
     for fields in KINDS {
         let mut client = demo.connect();
-        // It responds before everything was sent.
+        // The server responds before everything was sent.
         let _ = client.try_send(request(fields, &large_form()));
         let response = client.response();
         assert_eq!(response.status, status, "{}", response.text());
@@ -39,9 +39,9 @@ fn cannot_store(name: &str, demo: &Demo, status: u16, spoil: impl FnOnce()) {
     assert!(demo.stderr().contains("ERROR"), "{}", demo.stderr());
 }
 
-/// If the whole body was read before storing failed, and the response does not announce the close,
-/// the connection serves the next request.
-fn ends_only_where_that_is_said(demo: &Demo, status: u16) {
+/// Checks that the connection serves the next request unless the response has `Connection: close`:
+/// the whole body may have been read before storing failed.
+fn assert_connection_continues_unless_close(demo: &Demo, status: u16) {
     let mut client = demo.connect();
     let response = client.post("/any", noise((256 << 10) + 1));
     assert_eq!(response.status, status, "{}", response.text());
@@ -72,7 +72,7 @@ fn removed_upload_directory_is_500() {
     let demo = Demo::start(&["--file-root", "/"]);
     let folder = demo.temporary();
     cannot_store("uploads of 3 MB to a missing directory", &demo, 500, || fs::remove_dir(folder).unwrap());
-    ends_only_where_that_is_said(&demo, 500);
+    assert_connection_continues_unless_close(&demo, 500);
     fs::create_dir(folder).unwrap();
     can_store(&demo);
 }
@@ -100,7 +100,7 @@ fn disk_that_is_read_only_is_500() {
 #[test]
 #[ignore = "needs unshare and mount (Debian: util-linux, mount), and leave to use namespaces"]
 fn disk_that_is_full_is_507() {
-    // Full from the first byte, full after some batches, and without inodes.
+    // The disk is full from the first byte, full after some batches, or without inodes.
     let ways: [(_, fn(&Disk)); 3] = [
         ("with no byte left", |disk| disk.fill(0)),
         ("with 1 MiB left", |disk| disk.fill(1 << 20)),
@@ -116,7 +116,7 @@ fn disk_that_is_full_is_507() {
             cannot_store(&format!("uploads of 3 MB to a disk {way}, {runtime}"), &demo, 507, || {});
             assert!(demo.stderr().contains("No space left on device"), "{}", demo.stderr());
             if full.0 == 0 || full.1 == 0 {
-                ends_only_where_that_is_said(&demo, 507);
+                assert_connection_continues_unless_close(&demo, 507);
             }
             assert_eq!(disk.names(), names);
             // The space of a closed file without a name is released a little later.
@@ -129,7 +129,7 @@ fn disk_that_is_full_is_507() {
     }
 }
 
-/// The demo's file system for temporary files, as seen from outside.
+/// The demo's file system for temporary files, accessed from outside.
 struct Disk {
     folder: PathBuf,
 }
@@ -139,7 +139,7 @@ impl Disk {
         Self { folder: demo.process().path(demo.temporary()) }
     }
 
-    /// Returns how many bytes and how many files are free.
+    /// Returns the numbers of free bytes and free inodes.
     fn room(&self) -> (u64, u64) {
         let state = statvfs(&self.folder).unwrap();
         (state.f_bavail * state.f_frsize, state.f_favail)

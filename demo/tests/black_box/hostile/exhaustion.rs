@@ -31,7 +31,8 @@ fn server_recovers_from_descriptor_exhaustion() {
     attack.end(&format!("waits: {} ms of processor time a second; recovers", ticks * 10), 1024, Duration::from_secs(1));
 }
 
-/// Each request that is pipelined would hold another descriptor until its response was read.
+/// Without a limit, each pipelined request would hold another descriptor until its response was
+/// read.
 #[test]
 fn clients_that_read_no_files_leave_descriptors_for_others() {
     let folder = tempfile::tempdir().unwrap();
@@ -47,7 +48,7 @@ fn clients_that_read_no_files_leave_descriptors_for_others() {
     assert!(!demo.stderr().contains("Too many open files"), "{}", demo.stderr());
 }
 
-/// Clients must not be able to fill the log, also if there are more of them than descriptors.
+/// Clients must not be able to fill the log, even if there are more clients than descriptors.
 #[test]
 fn lack_of_descriptors_for_files_is_logged_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +56,7 @@ fn lack_of_descriptors_for_files_is_logged_once() {
     let demo = Demo::limited("ulimit -n 64", &["--file-root", folder.path().to_str().unwrap()]);
     let mut before = demo.connect();
     let mut clients: Vec<_> = (0..32).map(|_| demo.connect()).collect();
-    // All have their descriptors before the files take the others.
+    // All clients have their descriptors before the files use the others.
     clients.iter_mut().for_each(|client| assert_eq!(client.get("/plaintext").status, 200));
     for client in &mut clients {
         client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -92,7 +93,7 @@ fn truncated_file_ends_the_connection_early() {
     let attack = Attack::begin("a file of 64 MiB that is truncated to 1 MiB while it is sent", &demo);
     let mut client = demo.connect();
     client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n");
-    // It has begun, and waits for the client to read on.
+    // The response has begun, and waits for the client to read more.
     client.await_response();
     std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
     assert!(client.try_response("GET").is_err(), "the response looks complete");

@@ -1,5 +1,5 @@
-//! Tests of hostile peers on real sockets and the real clock. Each test checks what the server
-//! does, how long it holds resources, and its peak memory; it prints a row of the table in
+//! Tests of hostile peers on real sockets and the real clock. Each test checks the behaviour of the
+//! server, how long it holds resources, and its peak memory; it prints a row of the table in
 //! `docs/evidence/guarantees.md`, and fails if its bound is exceeded.
 
 mod bytes;
@@ -22,7 +22,7 @@ struct Attack<'a> {
     name: &'a str,
     demo: &'a Demo,
     process: Process,
-    /// The state of the demo before it.
+    /// The state of the demo before the attack.
     descriptors: usize,
     peak: u64,
 }
@@ -46,14 +46,14 @@ impl<'a> Attack<'a> {
     #[track_caller]
     fn await_release(&self) -> Duration {
         let started = Instant::now();
-        // Accepted after all others.
+        // This connection is accepted after all others.
         assert_eq!(self.demo.get("/plaintext").text(), "Hello, World!");
         wait_until("everything is released", || self.process.descriptors().len() <= self.descriptors);
         started.elapsed()
     }
 
     /// Waits until everything is released, then checks that the demo serves as before. Peak memory
-    /// may have grown by `most` KiB, and the wait may take as long as `soon`.
+    /// may grow by at most `most` KiB, and the wait may take at most `soon`.
     #[track_caller]
     fn end(self, did: &str, most: u64, soon: Duration) {
         let released = self.await_release();
@@ -78,7 +78,7 @@ fn open(demo: &Demo) -> TcpStream {
     stream
 }
 
-/// Closes it with a reset.
+/// Closes the connection with a reset.
 fn reset(stream: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
 }

@@ -38,7 +38,7 @@ fn upload_aborted_anywhere_leaves_no_file() {
     assert_eq!(demo.temporary_names(), samples);
 }
 
-/// What exceeds the memory of a form goes to temporary files, however small its files are.
+/// Files over the memory limit of a form are stored in temporary files, however small they are.
 #[test]
 fn files_of_forms_leave_descriptors_for_others() {
     let demo = Demo::limited("ulimit -n 64", &["--max-request", "100000000"]);
@@ -47,7 +47,7 @@ fn files_of_forms_leave_descriptors_for_others() {
         let content = |number| if number < 40 { &large[..] } else { b"x" };
         form(&(0..count).map(|number| part("; name=f; filename=x", content(number))).collect::<Vec<_>>())
     };
-    // It has 12 temporary files, and does not end.
+    // This upload has 12 temporary files, and does not end.
     let waiting = request(MULTIPART, &files(52));
     let mut first = open(&demo);
     first.write_all(&waiting[..waiting.len() - 1]).unwrap();

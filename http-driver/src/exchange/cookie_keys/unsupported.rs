@@ -1,4 +1,4 @@
-//! Replacements for the keys of signed cookies when cookies are disabled.
+//! Replacements for the keys of signed cookies when the feature `cookies` is disabled.
 
 use std::io;
 

@@ -20,15 +20,15 @@ pub(super) struct Record {
     pub(super) status: Option<StatusCode>,
     /// Body bytes that were sent.
     pub(super) bytes: u64,
-    /// The whole response was sent.
+    /// True if the whole response was sent.
     pub(super) complete: bool,
-    /// The time from the head's last byte to the response's.
+    /// The time from the last byte of the request's head to the last byte of the response.
     pub(super) duration: Option<Duration>,
     /// The protocol error for which the request or its body was refused.
     pub(super) refused: Option<ProtocolError>,
 }
 
-/// The request, or the refused input in its place.
+/// The request, or the input that was refused.
 #[derive(Debug)]
 pub(super) enum Asked {
     Request(RequestHead),
@@ -41,7 +41,7 @@ pub(super) enum Asked {
 const SHOWN: usize = 256;
 
 impl Asked {
-    /// Returns the `index`th word of the request line.
+    /// Returns the word of the request line with this index, from 0.
     fn word(&self, index: usize) -> &[u8] {
         let Self::Refused(refusal) = self else { return b"-" };
         let line = refusal.request_line();

@@ -9,26 +9,26 @@ use self::line::{Line, Record};
 pub(crate) use self::state::AccessLogState;
 use crate::observe::escaped::Escaped;
 
-/// The target of the events; a subscriber that enables it receives the access log.
+/// The target of the events. A subscriber that enables it receives the access log.
 const TARGET: &str = "httpants::access";
 
 /// The format of the access log and the function that writes its lines; for
 /// [`Server::access_log`](crate::Server::access_log).
 ///
 /// Each accepted request has one line, written when its response was sent or its connection ended.
-/// Each refusal of input that was not a valid request has one, too. Lines of one connection are in
-/// the order of the responses:
+/// Each refusal of invalid input has one, too. Lines of one connection are in the order of the
+/// responses:
 ///
 /// ```text
 /// host ident authuser [10/Oct/2000:13:55:36 +0000] "request line" status bytes "referer" "user-agent"
 /// ```
 ///
-/// - *host* is [`remote_ip`](crate::Request::remote_ip): the client's address if proxies
-///   are trusted. For a refusal it is the peer's address, with the PROXY protocol the one of its
-///   header; `-` for a peer without an IP address (a unix socket).
+/// - *host* is [`remote_ip`](crate::Request::remote_ip): the client's address if proxies are
+///   trusted. For a refusal it is the peer's address, or the one in the PROXY header if there is
+///   one; `-` for a peer without an IP address (a unix socket).
 /// - *ident* and *authuser* are `-`: the server does not authenticate.
-/// - The time is when the head was received, in UTC; for a refusal, when its response was sent or
-///   aborted.
+/// - The time is the one at which the head was received, in UTC; for a refusal, the one at which
+///   its response was sent or aborted.
 /// - *bytes* counts body bytes that the transport accepted, `-` for none. Framing does not count.
 ///   If a chunked response was aborted, unsent framing counts as unsent body, so the number is
 ///   never too large.
@@ -39,8 +39,9 @@ const TARGET: &str = "httpants::access";
 /// - `"`, `\` and everything that is not printable ASCII are written as `\xHH`, also in values from
 ///   the application, so that a line stays one line and contains no control sequences.
 ///
-/// A connection keeps the heads of requests until their lines are written. If these exceed 64 KiB
-/// because the peer reads slowly, it accepts no further request until some are written.
+/// A connection keeps the heads of requests until their lines are written. If they exceed 64 KiB
+/// because the peer reads slowly, the connection accepts no further request until some lines are
+/// written.
 ///
 /// ```
 /// use std::io::Write;
@@ -76,7 +77,7 @@ impl AccessLog {
     /// Creates a log in the Common Log Format, without referer and user agent.
     ///
     /// The function gets each line without a line end. It is called on the thread that serves the
-    /// connection, which waits for it.
+    /// connection and blocks it.
     #[must_use]
     pub fn common(write: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { format: Format::Common, write: Box::new(write) }

@@ -9,13 +9,13 @@ use super::line::{Asked, Record};
 use super::{AccessLog, emit, has_subscriber};
 use crate::observe::{Metrics, guard};
 
-/// Maximum number of bytes of heads kept for responses that a peer is slow to read; above it, no
-/// further request is accepted.
+/// Maximum number of bytes of heads kept for responses that were not sent yet; above it, no further
+/// request is accepted.
 const KEPT: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct AccessLogState {
-    /// The requests in order, without those accepted before the log had a reader.
+    /// The requests in order, except those accepted before the log was enabled.
     requests: VecDeque<RequestHead>,
     kept: usize,
     /// The refusal; there is at most one, because it is the last response of a connection.

@@ -9,14 +9,14 @@ use super::settings::Disk;
 use crate::exchange::BodyError;
 use crate::observe::report::report;
 
-/// The error for which the body of a request was not buffered.
+/// The reason why the body of a request was not buffered.
 #[derive(Debug)]
 pub(crate) enum CollectError {
     /// The body is not acceptable. With `unread`, some of it was not received.
     Form { fault: ParseFormError, unread: bool },
     /// The temporary file could not be written.
     Disk { error: io::Error, unread: bool },
-    /// It cannot be decoded, or not within the limits.
+    /// The body cannot be decoded, or exceeds a limit when decoded.
     Decoding { error: BodyError, unread: bool },
     /// The connection ended first.
     Connection,
@@ -39,7 +39,7 @@ impl CollectError {
         Self::Disk { error, unread: true }
     }
 
-    /// Returns the same error for a body that was received to its end.
+    /// Returns the same error, for a body that was received to its end.
     pub(super) fn after_the_end(self) -> Self {
         match self {
             Self::Form { fault, .. } => Self::Form { fault, unread: false },

@@ -1,9 +1,9 @@
-//! Buffering of a body before the handler runs: reads a piece, passes it on, until the end.
+//! Buffering of a body before the handler runs. It reads pieces and passes each on, until the end.
 //!
 //! ```text
 //!                 +- Raw            in memory, or in a temporary file by a Spool
 //! Body -> collect-+
-//!                 +- FormCollector  beside it, of a multipart form: text and small files in
+//!                 +- FormCollector  in addition, for a multipart form: text and small files in
 //!                                   memory, a Spool for each large file
 //! ```
 //!
@@ -43,7 +43,7 @@ pub(crate) struct Collected {
     pub(crate) form: Option<Box<Form>>,
 }
 
-/// The destination of a body while it is read.
+/// The destinations of a body while it is read.
 #[derive(Debug)]
 struct Collector {
     raw: Raw,
@@ -51,10 +51,10 @@ struct Collector {
     settings: Arc<Settings>,
 }
 
-/// Reads the body of a request, with these limits if they differ from the server's.
+/// Reads the body of a request, with these limits instead of the server's if there are some.
 ///
 /// # Errors
-/// Returns an error if the head is enough to refuse the body before any of it is read.
+/// Returns an error, before any of the body is read, if it must be refused because of the head.
 pub(crate) fn collect(
     head: &RequestHead,
     mut body: Body,
@@ -62,7 +62,7 @@ pub(crate) fn collect(
     settings: &Arc<Settings>,
 ) -> Result<impl Future<Output = Result<Collected, CollectError>> + Send + 'static, CollectError> {
     let limits = limits.as_deref().unwrap_or(&settings.limits);
-    // The core refuses a body that exceeds its limit, as for every other body.
+    // The core refuses a body whose length exceeds the limit, as it does for every other body.
     let length = body.remaining().filter(|&length| length <= limits.max_body_size);
     let mut collector = Collector::new(head, length, limits, settings)?;
     Ok(async move {
@@ -117,7 +117,7 @@ impl Collector {
         Ok((content, form))
     }
 
-    /// Drops what was stored, after pending writes.
+    /// Waits for pending writes, then drops what was stored.
     async fn discard(self) {
         self.form.discard().await;
         self.raw.discard().await;

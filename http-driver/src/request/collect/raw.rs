@@ -9,11 +9,11 @@ use super::spool::Spool;
 use crate::request::joined::Joined;
 use crate::request::upload::Content;
 
-/// The destination of the body. A single piece stays in its receive buffer.
+/// The destination of the raw body. A single piece stays in its receive buffer.
 #[derive(Debug)]
 pub(super) struct Raw {
     policy: SpillPolicy,
-    /// The announced length.
+    /// The announced length of the body in bytes.
     length: Option<u64>,
     place: Place,
 }
@@ -32,7 +32,7 @@ impl Raw {
         Self::with(length, limits, |policy| policy.begin_raw(length))
     }
 
-    /// Creates a raw body that moves where a policy says that was begun like this.
+    /// Creates a raw body whose storage follows the policy that `begin` returns.
     pub(super) fn with(
         length: Option<u64>,
         limits: &FormLimits,
@@ -72,7 +72,7 @@ impl Raw {
         })
     }
 
-    /// Drops the body, after pending writes.
+    /// Waits for pending writes, then drops the body.
     pub(super) async fn discard(self) {
         if let Place::File(spool) = self.place {
             spool.discard().await;

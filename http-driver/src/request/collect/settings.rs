@@ -1,4 +1,4 @@
-//! Settings of a server for the bodies of its requests.
+//! The settings of a server for the bodies of its requests.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
 pub(crate) struct Disk {
     pub(crate) directory: PathBuf,
     pub(crate) pool: BlockingPool,
-    /// Counts the files and the refused forms.
+    /// The counters of temporary files and refused forms.
     pub(crate) metrics: Arc<Metrics>,
 }
 

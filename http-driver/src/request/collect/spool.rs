@@ -10,7 +10,7 @@ use crate::observe::Count;
 use crate::request::upload::{Stored, create};
 use crate::runtime::Blocking;
 
-/// Size of one write. A turn in the blocking pool costs about as much as copying this.
+/// Size of one write in bytes. One call of the blocking pool costs about as much as copying this.
 pub(super) const BATCH: usize = 256 << 10;
 
 /// Collects pieces into batches and writes one batch while the next is filled.
@@ -27,13 +27,13 @@ enum State {
     /// Nothing is being written. The file is created with the first batch; the buffer is for the
     /// next batch.
     Idle(Option<File>, Vec<u8>),
-    /// The file and the batch are with the blocking pool, which returns both.
+    /// A batch is being written. The blocking pool has the file and the batch, and returns both.
     Writing(Blocking<(File, Vec<u8>)>),
 }
 
 impl Spool {
-    /// Creates a spool that begins with what was held in memory. Files beside the first one of a request
-    /// need a permit.
+    /// Creates a spool that begins with the bytes held in memory so far. Files after the first one
+    /// of a request need a permit.
     pub(super) fn new(held: Vec<u8>, permit: Option<Permit>) -> Self {
         Self { length: held.len() as u64, batch: held, state: State::Idle(None, Vec::new()), permit }
     }
@@ -72,12 +72,12 @@ impl Spool {
         }
     }
 
-    /// Waits for pending writes, for a file that is to be dropped.
+    /// Waits for pending writes, then drops the file.
     pub(super) async fn discard(mut self) {
         let _ = self.idle().await;
     }
 
-    /// Starts to write the batch, after the one before.
+    /// Starts to write the batch, after the previous write has ended.
     async fn write(&mut self, disk: &Disk) -> io::Result<()> {
         let (file, spare) = self.idle().await?;
         let batch = std::mem::replace(&mut self.batch, spare);
@@ -85,7 +85,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Waits for pending writes; takes the file and an empty buffer.
+    /// Waits for pending writes; returns the file and an empty buffer.
     async fn idle(&mut self) -> io::Result<(Option<File>, Vec<u8>)> {
         if let State::Writing(writing) = &mut self.state {
             let written = writing.as_mut().await;

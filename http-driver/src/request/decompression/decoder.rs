@@ -11,21 +11,22 @@ use compression_codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZstdDecoder};
 use crate::content_coding::ContentCoding;
 use crate::exchange::BodyError;
 
-/// The size of decoded pieces.
+/// Maximum size of decoded pieces in bytes.
 const PIECE: usize = 16 << 10;
-/// Up to this size the ratio is not limited: short content that repeats has a high one.
+/// Size in bytes up to which the ratio is not limited: short repetitive content has a high ratio.
 const ANY_RATIO: u64 = 1 << 20;
-/// The window that every decoder of zstd supports (RFC 9659), as a power of two.
+/// The largest window of zstd that is accepted, which every decoder must support (RFC 9659), as a
+/// power of two.
 const ZSTD_WINDOW: u32 = 23;
 
-/// Decodes the pieces of a body, and checks its limits.
+/// The decoder of the pieces of a body, which checks its limits.
 pub(crate) struct Decoder {
     coding: ContentCoding,
-    /// Only this owner calls it.
+    /// Called only by its owner, so it needs no `Sync`.
     decoder: Unshared<Box<dyn DecodeV2 + Send>>,
     input: Bytes,
     room: Vec<u8>,
-    /// The last piece filled the room, so that more of it may be held back.
+    /// True if the last step filled its output, so that the decoder may hold back more.
     holds_more: bool,
     position: Position,
     encoded: u64,
@@ -38,7 +39,7 @@ pub(crate) struct Decoder {
 enum Position {
     Start,
     Within,
-    /// A member or frame has ended; another one may follow.
+    /// After a member or frame; another one may follow.
     Between,
 }
 
@@ -92,15 +93,16 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Prepares for the first bytes, or for those behind the end of a member or frame.
+    /// Prepares for the first bytes, or for those after the end of a member or frame.
     fn begin(&mut self) -> io::Result<()> {
         let is_brotli = self.coding == ContentCoding::Brotli;
         match self.position {
-            // The decoder would take a window of 1 GiB, which RFC 7932 section 9.1 does not have.
+            // The decoder would accept a large window of up to 1 GiB, which RFC 7932 section 9.1
+            // does not define.
             Position::Start if is_brotli && self.input.first().is_some_and(|&byte| byte & 0x7f == 0x11) => {
                 return Err(io::Error::other("large window"));
             }
-            Position::Between if is_brotli => return Err(io::Error::other("bytes behind the end")),
+            Position::Between if is_brotli => return Err(io::Error::other("bytes after the end")),
             Position::Between => self.decoder.get_mut().reinit()?,
             Position::Start | Position::Within => {}
         }
@@ -108,13 +110,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Returns how many bytes were consumed and produced.
+    /// Returns the numbers of bytes consumed and produced.
     fn step(&mut self) -> io::Result<(usize, usize)> {
         self.room.resize(PIECE, 0);
         let (mut input, mut output) = (PartialBuffer::new(&*self.input), WriteBuffer::new_initialized(&mut self.room));
         let decoder = self.decoder.get_mut();
         let has_ended = if self.input.is_empty() && self.coding == ContentCoding::Gzip {
-            // Only this one takes an empty input for an error.
+            // Only this decoder treats empty input as an error.
             decoder.flush(&mut output)?;
             false
         } else {
@@ -129,7 +131,7 @@ impl Decoder {
         Ok((consumed, produced))
     }
 
-    /// Checks that the coded body ended where it may.
+    /// Checks that the coded body ended at the end of a member or frame.
     ///
     /// # Errors
     /// Returns an error if it is incomplete.

@@ -8,19 +8,19 @@ use crate::content_coding::ContentCoding;
 /// The settings of request decompression, for
 /// [`Server::decompress_requests`](crate::Server::decompress_requests).
 ///
-/// A request with a `Content-Encoding` of [`codings`](Self::codings) is decoded while it is read, before
-/// forms are parsed. The handler sees the decoded body, and neither `Content-Encoding` nor
-/// `Content-Length`. Any other coding, and more than one, gets 415 with an `Accept-Encoding` that lists the
-/// supported ones (RFC 9110 section 15.5.16).
+/// A request body with one of the [`codings`](Self::codings) in `Content-Encoding` is decoded while
+/// it is read, before forms are parsed. The handler gets the decoded body, and neither
+/// `Content-Encoding` nor `Content-Length`. Any other coding, and more than one, gets 415 with an
+/// `Accept-Encoding` that lists the supported ones (RFC 9110 section 15.5.16).
 ///
 /// The decoded body is limited as any other: by
 /// [`Server::max_body_size`](crate::Server::max_body_size), the limits of
 /// [`BodyPolicy::BufferWith`](crate::BodyPolicy::BufferWith), or
 /// [`BodyPolicy::StreamUpTo`](crate::BodyPolicy::StreamUpTo). Beyond 1 MiB it is also limited by
-/// [`max_ratio`](Self::max_ratio). What exceeds a limit gets 413; a coding that is invalid, cut off, or
-/// followed by anything but another member or frame of the same coding gets 400. A streamed body returns
-/// [`BodyError::DecodedTooLarge`](crate::BodyError::DecodedTooLarge) or
-/// [`BodyError::Coding`](crate::BodyError::Coding) instead.
+/// [`max_ratio`](Self::max_ratio). A body that exceeds a limit gets 413; a coded body that is
+/// invalid, cut off, or followed by anything except another member or frame of the same coding gets
+/// 400. A streamed body returns [`BodyError::DecodedTooLarge`](crate::BodyError::DecodedTooLarge)
+/// or [`BodyError::Coding`](crate::BodyError::Coding) instead.
 ///
 /// Each such request takes up to 16 MiB of memory for the window of its coding while it is read: gzip 32 KiB,
 /// zstd 8 MiB, brotli 16 MiB.
@@ -54,15 +54,16 @@ impl Decompression {
         self
     }
 
-    /// Sets how many times larger than its received bytes a decoded body may be, beyond 1 MiB.
-    /// Default: 100. Text rarely exceeds 20.
+    /// Sets the maximum ratio of the size of a decoded body to its received bytes; it applies to
+    /// decoded bodies over 1 MiB. Default: 100. Text rarely exceeds 20.
     #[must_use]
     pub fn max_ratio(mut self, ratio: u64) -> Self {
         self.max_ratio = ratio;
         self
     }
 
-    /// Returns the decoder of a body of up to this many decoded bytes, if it is coded.
+    /// Returns a decoder for a body of up to `max_size` decoded bytes; `None` if the body is not
+    /// coded.
     ///
     /// # Errors
     /// Returns the codings that are supported, if this one is not.

@@ -1,5 +1,5 @@
-//! Replacements for decompression when it is disabled: uninhabited types, so that bodies need no
-//! `cfg`.
+//! Replacements for decompression when its feature is disabled: uninhabited types, so that bodies
+//! need no `cfg`.
 
 use bytes::Bytes;
 use httpants_core::RequestHead;

@@ -26,7 +26,7 @@ impl Form {
         TextFields::new(&self.headers, &self.post)
     }
 
-    /// Returns the empty form of a request that is no form.
+    /// Returns the empty form of a request without a form.
     pub(crate) fn none() -> &'static Self {
         static NONE: LazyLock<Form> = LazyLock::new(Form::default);
         &NONE

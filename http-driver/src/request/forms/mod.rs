@@ -24,7 +24,7 @@ impl Request {
     /// Pants, urlencoded variables without a value are dropped unless
     /// [`Server::variables`](crate::Server::variables) keeps them, and empty text fields are kept.
     /// Forms are parsed on POST and PUT, and on PATCH with
-    /// [`Server::forms_on_patch`](crate::Server::forms_on_patch); otherwise it is empty. A
+    /// [`Server::forms_on_patch`](crate::Server::forms_on_patch); otherwise the result is empty. A
     /// malformed or too large form is refused without calling the handler.
     ///
     /// ```
@@ -58,14 +58,14 @@ impl Request {
         self.form.as_deref().unwrap_or_else(|| Form::none())
     }
 
-    /// Returns the parts of a `multipart/form-data` form as they arrive, for a streamed request
-    /// ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)). Nothing is stored. Takes the body out
-    /// of the request, so a second call returns no parts. The server's limits apply, and
+    /// Returns the parts of a `multipart/form-data` form while they are received, for a streamed
+    /// request ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)). Nothing is stored. Takes the
+    /// body out of the request, so a second call returns no parts. The server's limits apply, and
     /// `max_body_size` for the whole body.
     ///
     /// # Errors
     /// Returns [`ParseFormError`] if the head is not that of such a form or has a Content-Encoding;
-    /// the body is left unchanged then.
+    /// the body is then left unchanged.
     pub fn parts(&mut self) -> Result<MultipartStream, ParseFormError> {
         let mut limits = self.exchange.environment().form_limits.clone();
         // The core enforces the limit of this request.

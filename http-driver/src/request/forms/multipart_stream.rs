@@ -1,4 +1,4 @@
-//! Parts of a form, read as they arrive.
+//! Parts of a form, read while they are received.
 
 use std::ops::Deref;
 
@@ -22,8 +22,8 @@ impl Body {
     }
 }
 
-/// The parts of a `multipart/form-data` body, one after the other as they arrive, without temporary
-/// files. Nothing is copied or stored, and nothing more is read from the peer than is taken here.
+/// The parts of a `multipart/form-data` body, one after the other while they are received, without
+/// temporary files. Nothing is copied or stored, and the peer is read only as fast as the parts.
 ///
 /// Needs the feature `forms`.
 ///
@@ -62,7 +62,7 @@ pub struct MultipartStream {
     body: Body,
     multipart: Multipart,
     ended: bool,
-    /// An error was returned.
+    /// True if an error was returned.
     failed: bool,
 }
 
@@ -116,8 +116,8 @@ impl MultipartStream {
     }
 }
 
-/// A part whose content is read as it arrives. It derefs to [`Part`], which has the methods for its
-/// header fields: [`name`](Part::name), [`filename`](Part::filename),
+/// A part whose content is read while it is received. It derefs to [`Part`], which has the methods
+/// for its header fields: [`name`](Part::name), [`filename`](Part::filename),
 /// [`content_type`](Part::content_type), [`is_file`](Part::is_file).
 ///
 /// Needs the feature `forms`.

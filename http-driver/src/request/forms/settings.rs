@@ -3,11 +3,11 @@
 use http::Method;
 use httpants_core::forms::urlencoded;
 
-/// How the forms of requests are parsed.
+/// The settings for parsing the forms of requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FormSettings {
     pub(crate) variables: urlencoded::Options,
-    /// Parse forms on PATCH, too.
+    /// True if forms are parsed on PATCH, too.
     pub(crate) patch: bool,
 }
 

@@ -9,7 +9,7 @@ use httpants_core::Headers;
 use httpants_core::forms::{Variables, VariablesIterBytes, charset};
 
 /// The text fields of a buffered `multipart/form-data` form in order, each with the header fields
-/// of its part. [`Request::post`](crate::Request::post) has their names and values alone.
+/// of its part. [`Request::post`](crate::Request::post) has only their names and values.
 ///
 /// Needs the feature `forms`.
 ///
@@ -22,7 +22,7 @@ use httpants_core::forms::{Variables, VariablesIterBytes, charset};
 ///     };
 ///     match comment.charset() {
 ///         None | Some("utf-8" | "UTF-8") => Response::text(format!("{} bytes\n", comment.bytes().len())),
-///         // Decode what `bytes` returns.
+///         // Decode the result of `bytes`.
 ///         Some(charset) => Response::text(format!("{charset} is not supported\n")).with_status(415),
 ///     }
 /// }
@@ -35,8 +35,8 @@ pub struct TextFields<'a> {
 }
 
 impl<'a> TextFields<'a> {
-    /// Pairs headers and variables, of which there are equally many; without headers it is not a
-    /// multipart form.
+    /// Pairs headers and variables. A multipart form has the same number of both; other forms have
+    /// no headers.
     pub(super) fn new(headers: &'a [Headers], variables: &'a Variables) -> Self {
         Self { headers, variables }
     }
@@ -131,7 +131,7 @@ impl<'a> TextField<'a> {
         self.bytes
     }
 
-    /// Returns the media type that the peer claims; `None` if there is none, as from browsers, or
+    /// Returns the media type that the peer sent; `None` if there is none, as from browsers, or if
     /// it is not valid UTF-8.
     #[must_use]
     pub fn content_type(&self) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! Replacements for forms when they are disabled: no request has one.
+//! Replacements for forms when the feature `forms` is disabled: no request has a form.
 
 #[derive(Debug)]
 pub(crate) enum Form {}

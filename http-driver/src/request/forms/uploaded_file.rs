@@ -66,7 +66,7 @@ impl UploadedFile {
     }
 
     /// Returns whether the user has chosen this file: `false` if it has neither a name nor content,
-    /// as browsers send it for an input without a choice.
+    /// which is what browsers send for an input without a choice.
     #[must_use]
     pub fn is_chosen(&self) -> bool {
         !self.is_empty() || self.part.filename_as_sent().is_some_and(|name| !name.is_empty())
@@ -119,8 +119,7 @@ impl UploadedFile {
         BodyReader::new(self.content.clone())
     }
 
-    /// Keeps the file under this path. Choose the path yourself: never use input from the peer in
-    /// it unchecked.
+    /// Keeps the file under this path. Never use unchecked input from the peer in the path.
     ///
     /// On Linux the temporary file is linked to the path, which takes the same time for every size.
     /// It is copied if the path is on another file system or the file was persisted before. A file
@@ -133,7 +132,7 @@ impl UploadedFile {
     /// content or the new one. Its mode and owner are not kept. A symbolic link is replaced, and
     /// its target is not changed; a directory is an error.
     ///
-    /// # When the client leaves
+    /// # When the client disconnects
     ///
     /// The work starts when this future is first polled, on the runtime's blocking pool, and is not
     /// cancelled when the future is dropped. If the handler is dropped while it waits, because its
@@ -142,25 +141,25 @@ impl UploadedFile {
     /// shutdown, the path is unchanged. A client that closes its sending side may still wait for
     /// the response, so its handler is not dropped before
     /// [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed), unless
-    /// [`Config::half_close`](httpants_core::Config::half_close) says otherwise.
+    /// [`Config::half_close`](httpants_core::Config::half_close) is set otherwise.
     ///
-    /// If something has to follow, such as a database entry, spawn a task that does both with a
-    /// clone of the file.
+    /// If something has to be done afterwards, such as a database entry, spawn a task that does
+    /// both with a clone of the file.
     ///
     /// # Errors
-    /// Returns the errors of the file system. The path and the upload are unchanged then.
+    /// Returns the errors of the file system. The path and the upload are then unchanged.
     pub async fn persist(&self, path: impl Into<PathBuf>) -> io::Result<()> {
         self.keep(path.into(), None).await
     }
 
     /// Keeps the file under this path as [`persist`](Self::persist), with these permissions,
-    /// whatever the umask of the process is. The path never appears with others.
+    /// whatever the umask of the process is. The path never appears with other permissions.
     ///
     /// ```
     /// use httpants_driver::UploadedFile;
     ///
     /// async fn publish(photo: &UploadedFile) -> std::io::Result<()> {
-    ///     // The web server in front belongs to the group of the directory.
+    ///     // The web server belongs to the group of the directory.
     ///     photo.persist_with_mode("/srv/photos/newest", 0o640).await
     /// }
     /// # let _ = publish;
@@ -168,7 +167,7 @@ impl UploadedFile {
     ///
     /// # Errors
     /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for a mode above 0o777, and the errors
-    /// of the file system. The path and the upload are unchanged then.
+    /// of the file system. The path and the upload are then unchanged.
     #[cfg(unix)]
     pub async fn persist_with_mode(&self, path: impl Into<PathBuf>, mode: u32) -> io::Result<()> {
         let Some(valid) = Mode::new(mode) else {

@@ -15,13 +15,13 @@ use super::content::Content;
 use super::reader::BodyReader;
 use crate::runtime::Blocking;
 
-/// Maximum size of one read. Each read costs one turn in the blocking pool.
+/// Maximum size of one read. Each read costs one call of the blocking pool.
 const PIECE: usize = 256 << 10;
 
 /// A stream of the content from its start, in pieces of up to 256 KiB that are read on the blocking
 /// pool. Content in memory is one piece, not copied.
 ///
-/// It keeps the content alive. Returned by `UploadedFile::pieces`; it can be the body of a response:
+/// It keeps the content alive. `UploadedFile::pieces` returns it; it can be the body of a response:
 ///
 /// ```
 /// use httpants_driver::{Request, Response};
@@ -37,8 +37,8 @@ const PIECE: usize = 256 << 10;
 pub struct Pieces {
     content: Content,
     position: u64,
-    /// Never contended: the mutex only makes the request `Sync`, so that a future of its handler
-    /// can be sent.
+    /// Never contended: the mutex only makes the request `Sync`, so that the future of its handler
+    /// can be `Send`.
     reading: Mutex<Option<Blocking<Bytes>>>,
 }
 
@@ -50,7 +50,7 @@ impl Pieces {
     /// Returns the next piece, never empty; `None` at the end.
     ///
     /// # Errors
-    /// Returns the errors of reading the file; after one, there is nothing more to read.
+    /// Returns the errors of reading the file; after an error, the stream has ended.
     pub async fn next(&mut self) -> Option<io::Result<Bytes>> {
         poll_fn(|context| self.poll_piece(context)).await
     }

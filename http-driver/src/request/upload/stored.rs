@@ -14,13 +14,13 @@ use bytes::Bytes;
 use crate::descriptors::Permit;
 use crate::runtime::{Blocking, BlockingPool};
 
-/// A completely written temporary file. It has no name, so it is removed with its last handle,
-/// however the process ends.
+/// A completely written temporary file. It has no name, so the system removes it with its last
+/// handle, however the process ends.
 #[derive(Debug)]
 pub(crate) struct Stored {
     /// `None` only while it is dropped.
     file: Option<File>,
-    /// The file was given a name.
+    /// True if the file was linked to a name.
     #[cfg_attr(not(feature = "forms"), expect(dead_code, reason = "only uploads are persisted"))]
     named: AtomicBool,
     length: u64,
@@ -53,7 +53,7 @@ impl Stored {
         self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Reads at `position`, at least one byte unless at the end, without affecting other readers.
+    /// Reads at `position`, at least one byte except at the end, without affecting other readers.
     pub(crate) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let length = self.left(position).min(buffer.len());
         let Some(buffer) = buffer.get_mut(..length).filter(|buffer| !buffer.is_empty()) else {

@@ -14,22 +14,21 @@ use super::level::CompressionLevel;
 use super::settings::remove_digests;
 use crate::content_coding::ContentCoding;
 
-/// The input that is coded in one step.
+/// Maximum size of the input that is compressed in one step, in bytes.
 const SLICE: usize = 16 << 10;
-/// The window of brotli and zstd, as a power of two: what of the content before it a coder looks at,
-/// and what it needs memory for.
+/// The window of brotli and zstd, as a power of two. The memory of an encoder depends on it.
 const WINDOW: u32 = 19;
-/// That of server-sent events, whose responses last.
+/// The window for server-sent events: smaller, because these responses last long.
 const EVENTS_WINDOW: u32 = 16;
 
-/// Codes the pieces of a body, a slice at a time.
+/// The encoder of a body, which compresses its pieces in slices.
 pub(crate) struct Coder {
     encoder: Box<dyn EncodeV2 + Send>,
-    /// The rest of the current piece.
+    /// The part of the current piece that is not compressed yet.
     pending: Bytes,
     /// The output of a step, grown as needed.
     output: Vec<u8>,
-    /// What is left of the length that the application announced.
+    /// The number of bytes that are still missing from the length that the application announced.
     announced: Option<u64>,
 }
 
@@ -38,7 +37,7 @@ impl Coder {
         Self::with_window(coding, level, WINDOW)
     }
 
-    /// Creates a coder of a response that lasts, and so takes little memory.
+    /// Creates an encoder for server-sent events, with a small window.
     pub(super) fn for_events(coding: ContentCoding) -> Self {
         Self::with_window(coding, CompressionLevel::Fastest, EVENTS_WINDOW)
     }
@@ -62,7 +61,7 @@ impl Coder {
         Self { encoder, pending: Bytes::new(), output: Vec::new(), announced: None }
     }
 
-    /// Codes a whole body.
+    /// Compresses a whole body.
     pub(super) fn whole(&mut self, content: Bytes) -> io::Result<Bytes> {
         let mut coded = Vec::with_capacity(content.len() / 2);
         let mut input = PartialBuffer::new(&*content);
@@ -74,7 +73,8 @@ impl Coder {
         Ok(coded.into())
     }
 
-    /// Sets the length of the content: another one is an error, as it is without compression.
+    /// Sets the announced length of the content. A different length is an error, as it is without
+    /// compression.
     pub(super) fn announce(&mut self, length: Option<u64>) {
         self.announced = length;
     }
@@ -84,8 +84,8 @@ impl Coder {
         self.pending = piece;
     }
 
-    /// Codes the next slice of the piece, and all that was held back behind its last one; `None` if
-    /// there is no piece.
+    /// Compresses the next slice of the piece; after the last slice, flushes the encoder. Returns
+    /// `None` if there is no piece.
     pub(crate) fn step(&mut self) -> Option<io::Result<Bytes>> {
         if self.pending.is_empty() {
             return None;
@@ -110,7 +110,7 @@ impl Coder {
         Ok(coded.into())
     }
 
-    /// Ends the coded content.
+    /// Returns the end of the compressed content.
     pub(crate) fn finish(&mut self) -> io::Result<Bytes> {
         if self.announced.is_some_and(|left| left > 0) {
             return Err(other_length("shorter"));
@@ -120,12 +120,12 @@ impl Coder {
         Ok(coded.into())
     }
 
-    /// Removes the trailers that were made for the content before it was coded.
+    /// Removes the trailers with digests of the uncompressed content.
     pub(crate) fn correct_trailers(&self, trailers: &mut FieldLines) {
         remove_digests(trailers);
     }
 
-    /// Repeats an operation with new room for its output until it is done.
+    /// Repeats an operation with more space for its output until it is done.
     fn run(
         &mut self,
         coded: &mut Vec<u8>,

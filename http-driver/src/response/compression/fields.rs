@@ -1,4 +1,4 @@
-//! Compression of one response: its fields, and the coder of its body.
+//! Compression of one response: its fields, and the encoder of its body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,11 +12,12 @@ use super::coder::Coder;
 use super::settings::{Compression, Sized, elements};
 use crate::response::{BoxError, Content, Piece};
 
-/// Larger bodies are compressed while they are sent, not at once.
+/// Maximum size in bytes of a body that is compressed at once; larger ones are compressed while
+/// they are sent.
 const AT_ONCE: usize = 64 << 10;
 
-/// Compresses a response if the request accepts that, and changes its fields; returns the coder of a
-/// body that is not complete yet.
+/// Compresses a response if the request accepts that, and changes its fields. Returns the encoder
+/// of a body that is compressed while it is sent.
 ///
 /// # Errors
 /// Returns an error for fields that cannot be sent.
@@ -34,14 +35,15 @@ pub(in crate::response) fn compress(
         && length != content.len() as u64
         && !(content.is_empty() && request.method() == http::Method::HEAD)
     {
-        // It is refused, which a corrected length would hide.
+        // A wrong Content-Length is refused later; compression would replace it and hide the
+        // mistake.
         return Ok(None);
     }
     let size = match (&*content, announced) {
         (Content::Whole(content), None) => Sized::Known(content.len() as u64),
         (Content::Whole(_) | Content::Stream(_), Some(length)) => Sized::Known(length),
         (Content::Stream(_) | Content::Events(..), _) => Sized::Unknown,
-        // The text of an error is short, and may be replaced by a page.
+        // The text of an error is short, and the application may replace it.
         (Content::File(_) | Content::Upgrade(_) | Content::Error(_) | Content::Failed(_) | Content::Sent, _) => {
             return Ok(None);
         }
@@ -60,14 +62,15 @@ pub(in crate::response) fn compress(
     let coded = match content {
         Content::Whole(whole) if whole.len() <= AT_ONCE && !whole.is_empty() => {
             let Ok(coded) = coder.whole(whole.clone()) else { return Ok(None) };
-            // What does not become smaller stays as it is.
+            // A body that would not become smaller is sent uncompressed.
             if coded.len() >= whole.len() {
                 return Ok(None);
             }
             *whole = coded;
             None
         }
-        // Also the response to HEAD with a length but no body: the length would be another.
+        // Also for the response to HEAD with a length but no body: a compressed body would have
+        // another length.
         Content::Whole(whole) => {
             *content = Content::Stream(Box::pin(Once(Some(std::mem::take(whole)))));
             Some(coder)
@@ -94,8 +97,8 @@ impl Stream for Once {
     }
 }
 
-/// Completes a 304 with the fields that a 200 would have (RFC 9110 section 15.4.5): `Vary` if that
-/// could be compressed, and the tag of the compressed response if the client has that.
+/// Completes a 304 with the fields that a 200 would have (RFC 9110 section 15.4.5): `Vary` if the
+/// 200 could be compressed, and the entity tag of the compressed response if the client has that.
 fn confirm(compression: &Compression, request: &RequestHead, head: &mut ResponseHead) -> Result<(), Misuse> {
     if compression.may_have_compressed(request, head) {
         vary(&mut head.fields)?;
@@ -111,7 +114,8 @@ fn confirm(compression: &Compression, request: &RequestHead, head: &mut Response
     Ok(())
 }
 
-/// A strong tag names the bytes before compression (RFC 9110 section 8.8.1).
+/// Makes a strong entity tag weak, because it identifies the bytes before compression (RFC 9110
+/// section 8.8.1).
 fn weaken(fields: &mut FieldLines) -> Result<(), Misuse> {
     match fields.get("etag").filter(|tag| tag.starts_with(b"\"")) {
         Some(tag) => {

@@ -1,6 +1,6 @@
 //! The levels of compression.
 
-/// How much time is spent on making responses smaller.
+/// A compression level: the trade-off between time and size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompressionLevel {
@@ -9,6 +9,6 @@ pub enum CompressionLevel {
     /// gzip 6, brotli 4, zstd 3.
     #[default]
     Default,
-    /// gzip 9, brotli 6, zstd 6: for responses that a cache in front keeps.
+    /// gzip 9, brotli 6, zstd 6: for responses that a cache stores.
     Best,
 }

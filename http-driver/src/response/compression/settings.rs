@@ -14,36 +14,37 @@ type Filter = dyn Fn(&RequestHead, &ResponseHead) -> bool + Send + Sync;
 
 /// The settings of response compression, for [`Server::compression`](crate::Server::compression).
 ///
-/// A response is compressed if all of this holds:
+/// A response is compressed if all of these conditions hold:
 ///
-/// - The request accepts one of the [`codings`](Self::codings) and does not prefer the content as it
-///   is. Of several that it likes equally, the first of `codings` is used.
+/// - The request accepts one of the [`codings`](Self::codings) and does not prefer `identity`. Of
+///   several with the same weight, the first of `codings` is used.
 /// - The body has at least [`min_size`](Self::min_size) bytes, or its length is not known.
-/// - The `Content-Type` is one that compression makes smaller ([`filter`](Self::filter)).
+/// - The `Content-Type` is compressible ([`filter`](Self::filter)).
 /// - There is no `Content-Encoding`, `Content-Range`, `Cache-Control: no-transform` or digest of the
 ///   content (`Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, also as a name in `Trailer`),
 ///   and the status is not 204, 205, 206 or 304.
-/// - It is not a file, which is sent without being read: see
-///   [`FileRoot::precompressed`](crate::FileRoot::precompressed). It is not sent by a
+/// - The response is not a file, because files are sent without being read: see
+///   [`FileRoot::precompressed`](crate::FileRoot::precompressed). The response is not sent by a
 ///   [`Responder`](crate::Responder).
 ///
-/// Compressed responses have `Content-Encoding`, and no `Accept-Ranges`. Their strong `ETag` becomes a
-/// weak one, because it names other bytes; compare `If-None-Match` by [weak
-/// comparison](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.2). All that could have been
-/// compressed have `Vary: Accept-Encoding`, and so has a 304, unless its fields show that its 200 would not
-/// be. Digests among the trailers of a compressed stream that did not announce them are removed, because
-/// they are those of other bytes. Bodies of up to 64 KiB keep a `Content-Length`; larger ones
-/// and streams are compressed while they are sent, each piece of a stream as a whole, so that the client
-/// can read it at once. That takes up to 3 MiB of memory for each response being sent, and 8 MiB at
-/// [`CompressionLevel::Best`]. Server-sent events last, so they take less than 1 MiB at any level.
+/// Compressed responses have `Content-Encoding`, and no `Accept-Ranges`. Their strong `ETag`
+/// becomes a weak one, because the bytes differ; compare `If-None-Match` by [weak
+/// comparison](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.2). All responses that could
+/// have been compressed have `Vary: Accept-Encoding`; so has a 304, unless its fields show that its
+/// 200 could not be compressed. Digests in the trailers of a compressed stream are removed if they
+/// were not announced, because they are those of the uncompressed bytes. Bodies of up to 64 KiB
+/// keep a `Content-Length`; larger ones and streams are compressed while they are sent, each piece
+/// of a stream as a whole, so that the client can read it at once. That takes up to 3 MiB of memory
+/// for each response being sent, and 8 MiB at [`CompressionLevel::Best`]. Server-sent events last,
+/// so they take less than 1 MiB at any level.
 ///
 /// # Secrets
 ///
-/// If a compressed response contains a secret beside text that the client chose, such as a CSRF token on a
-/// page with the search term, somebody who can make a browser send requests and sees the length of the
-/// encrypted responses can guess the secret (BREACH). Exclude such pages by
-/// [`filter`](Self::filter) or `Cache-Control: no-transform`, or mask the secret anew in each response.
-/// This is why compression is off by default.
+/// If a compressed response contains a secret and text that the client chose, such as a CSRF token
+/// on a page with the search term, an attacker who can make a browser send requests and sees the
+/// length of the encrypted responses can guess the secret (BREACH). Exclude such pages by
+/// [`filter`](Self::filter) or `Cache-Control: no-transform`, or mask the secret differently in
+/// each response. This is why compression is off by default.
 ///
 /// ```
 /// use httpants_driver::{Compression, Request, Response, Server};
@@ -90,14 +91,14 @@ impl Compression {
         self
     }
 
-    /// Sets how much time is spent. Default: [`CompressionLevel::Default`].
+    /// Sets the compression level. Default: [`CompressionLevel::Default`].
     #[must_use]
     pub fn level(mut self, level: CompressionLevel) -> Self {
         self.level = level;
         self
     }
 
-    /// Sets a function that chooses the responses to compress, of those that can be. It must not
+    /// Sets a function that chooses which of the eligible responses are compressed. It must not
     /// depend on `Accept-Encoding`. Default: [`is_compressible`](Self::is_compressible).
     #[must_use]
     pub fn filter(mut self, choose: impl Fn(&RequestHead, &ResponseHead) -> bool + Send + Sync + 'static) -> Self {
@@ -105,8 +106,8 @@ impl Compression {
         self
     }
 
-    /// Returns whether the media type of a response is one that compression makes smaller: text, JSON,
-    /// XML, JavaScript, WebAssembly, SVG, and uncompressed fonts and images.
+    /// Returns whether the media type of a response is compressible: text, JSON, XML, JavaScript,
+    /// WebAssembly, SVG, and uncompressed fonts and images.
     #[must_use]
     pub fn is_compressible(response: &ResponseHead) -> bool {
         let Some(value) = response.fields.get("content-type") else { return false };
@@ -125,7 +126,8 @@ impl Compression {
         }
     }
 
-    /// Returns whether such a response can be compressed, whatever the request accepts.
+    /// Returns whether a response with this head and body size can be compressed, whatever the
+    /// request accepts.
     pub(super) fn is_eligible(&self, head: &ResponseHead, size: Sized) -> bool {
         let has_content = !matches!(
             head.status,
@@ -138,8 +140,8 @@ impl Compression {
         has_content && is_large && !has_excluded_fields(&head.fields)
     }
 
-    /// Returns whether the 200 for which this 304 stands may have been compressed for some client: the
-    /// head of a 304 need not have its type and length.
+    /// Returns whether the 200 to which this 304 corresponds may have been compressed for some
+    /// client. The head of a 304 need not have the type and the length of the 200.
     pub(super) fn may_have_compressed(&self, request: &RequestHead, head: &ResponseHead) -> bool {
         let is_included = head.fields.get("content-type").is_none() || self.includes(request, head);
         let is_small = head.fields.content_length().is_some_and(|length| length < self.min_size.max(1));
@@ -163,11 +165,11 @@ impl fmt::Debug for Compression {
     }
 }
 
-/// Fields that tell a digest of the body as it was before compression.
+/// Fields with a digest of the uncompressed body.
 const DIGESTS: [&str; 4] = ["Content-Digest", "Repr-Digest", "Digest", "Content-MD5"];
 
-/// Returns whether a response is coded, or a part, or would be another than its digest tells, in its
-/// fields or in the trailers that it announces; or must not be transformed.
+/// Returns whether a response must not be compressed because of its fields: it has a content
+/// coding, is partial, has a digest (also as an announced trailer), or has `no-transform`.
 fn has_excluded_fields(fields: &FieldLines) -> bool {
     let is_digest = |name: &[u8]| DIGESTS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     let is_excluded = |name: &str| {
@@ -179,12 +181,12 @@ fn has_excluded_fields(fields: &FieldLines) -> bool {
         || elements(fields, "cache-control").any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
 }
 
-/// Removes the trailers that tell a digest of a body that was compressed since.
+/// Removes the trailers with digests of a body that was compressed after they were computed.
 pub(super) fn remove_digests(trailers: &mut FieldLines) {
     DIGESTS.iter().for_each(|name| trailers.remove(name));
 }
 
-/// Media types outside `text/` that are not compressed themselves.
+/// Compressible media types other than `text/*`.
 const TYPES: [&str; 17] = [
     "application/ecmascript",
     "application/graphql",

@@ -1,5 +1,5 @@
-//! Replacements for compression when it is disabled: uninhabited types, so that responses need no
-//! `cfg`.
+//! Replacements for compression when its feature is disabled: uninhabited types, so that responses
+//! need no `cfg`.
 
 use std::io;
 

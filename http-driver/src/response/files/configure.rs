@@ -13,7 +13,7 @@ use super::settings::Settings;
 
 impl FileRoot {
     /// Sets whether `app.js.br`, `app.js.zst` or `app.js.gz` is sent instead of `app.js` if it
-    /// exists and the client accepts it; of those that it likes equally, the first of this list.
+    /// exists and the client accepts it; of several with the same weight, the first of this list.
     /// Every response then has `Vary: Accept-Encoding`. Default: false.
     #[must_use]
     pub fn precompressed(self, precompressed: bool) -> Self {
@@ -21,9 +21,9 @@ impl FileRoot {
     }
 
     /// Sets whether requests find files and directories whose names begin with a dot, such as
-    /// `.env` and `.git`. If not, they get what a missing file gets. `.well-known` at the start of
-    /// the path is always found (RFC 8615), and so is what the application names itself, by
-    /// [`file`](Self::file), [`fallback`](Self::fallback) or [`not_found`](Self::not_found).
+    /// `.env` and `.git`. If not, such requests are handled as for a missing file. `.well-known` at
+    /// the start of the path is always found (RFC 8615), and so are files named by the application
+    /// with [`file`](Self::file), [`fallback`](Self::fallback) or [`not_found`](Self::not_found).
     /// Default: false.
     #[must_use]
     pub fn dotfiles(self, dotfiles: bool) -> Self {
@@ -34,7 +34,7 @@ impl FileRoot {
     /// Without names, a directory gets 404. Default: `index.html`.
     ///
     /// # Errors
-    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for what is not a file name.
+    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for a string that is not a file name.
     pub fn index_names<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> io::Result<Self> {
         let directory = RelativePath::resolve("").map_err(io::Error::other)?;
         let names = names.into_iter().map(|name| {
@@ -61,8 +61,8 @@ impl FileRoot {
     /// ```
     ///
     /// # Errors
-    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for what is not an extension or not a
-    /// media type.
+    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for an invalid extension or media
+    /// type.
     pub fn media_type(mut self, extension: &str, media_type: &str) -> io::Result<Self> {
         if matches!(extension, "" | ".") || extension.contains(['/', '\\']) {
             return Err(invalid("extension", extension, "the end of a file name, such as \"md\""));
@@ -74,10 +74,11 @@ impl FileRoot {
         Ok(self)
     }
 
-    /// Sets the charset of text files whose type is built in, or none. Default: `utf-8`.
+    /// Sets the charset of text files with a built-in media type; `None` sends no charset. Default:
+    /// `utf-8`.
     ///
     /// # Errors
-    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for what is not a token.
+    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for a charset that is not a token.
     pub fn charset<'a>(mut self, charset: impl Into<Option<&'a str>>) -> io::Result<Self> {
         let charset = charset.into();
         let settings = Arc::make_mut(&mut self.settings);
@@ -87,16 +88,16 @@ impl FileRoot {
         Ok(self)
     }
 
-    /// Sets what entity tags are made of. Default: inode, length and time of modification; without
-    /// the inode, several servers that have copies of a file give it the same tag.
+    /// Sets the file attributes from which entity tags are made. Default: inode, length and time of
+    /// modification. Without the inode, servers with copies of the same file send the same tag.
     #[must_use]
     pub fn etag(self, recipe: EtagRecipe) -> Self {
         self.with(|settings| settings.etag = recipe)
     }
 
-    /// Sets the `Cache-Control` of files, in place of a week. The [`fallback`](Self::fallback) and
-    /// the [`not_found`](Self::not_found) file keep `no-cache`, and
-    /// [`Response::with_header`](crate::Response::with_header) sets it for one response.
+    /// Sets the `Cache-Control` of files. Default: a freshness of one week. The
+    /// [`fallback`](Self::fallback) and the [`not_found`](Self::not_found) file keep `no-cache`,
+    /// and [`Response::with_header`](crate::Response::with_header) sets it for one response.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -106,44 +107,44 @@ impl FileRoot {
     /// ```
     ///
     /// # Errors
-    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for what cannot be sent in a field.
+    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for an invalid field value.
     pub fn cache_control(self, value: &str) -> io::Result<Self> {
         let field = HeaderValue::try_from(value).ok().filter(|_| !value.trim().is_empty());
         let field = field.ok_or_else(|| invalid("Cache-Control", value, "directives, such as \"max-age=60\""))?;
         Ok(self.with(|settings| settings.cache_control = Some(field)))
     }
 
-    /// Sets the file that [`serve`](Self::serve) sends where there is none, with status 200: the
-    /// page of an application that routes in the browser, usually `index.html`.
+    /// Sets the file that [`serve`](Self::serve) sends if the requested file does not exist, with
+    /// status 200: the page of an application that routes in the browser, usually `index.html`.
     ///
     /// Only GET and HEAD requests below the mount prefix get it, and only if their Accept has
-    /// `text/html` or `text/*`: so navigations do, while a missing script, an image, and `fetch` or
-    /// curl with `*/*` get 404. Conditions and ranges are evaluated. Under each path, also its own,
-    /// the file has `Cache-Control: no-cache` unless the application sets another for the response:
-    /// browsers ask each time whether it has changed. Such responses have `Vary: Accept`.
+    /// `text/html` or `text/*`: navigations get it, while a missing script, an image, and `fetch`
+    /// or curl with `*/*` get 404. Conditions and ranges are evaluated. Under each path, also its
+    /// own, the file has `Cache-Control: no-cache` unless the application sets another value for
+    /// the response, so browsers revalidate it each time. Such responses have `Vary: Accept`.
     ///
     /// The path is relative to the directory. Default: none.
     ///
     /// # Errors
     /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for a path that is absolute or leads
-    /// out, and the error of opening the file. If the file is missing later, the response is 404
-    /// and the error is logged.
+    /// out of the directory, and the error of opening the file. If the file is missing later, the
+    /// response is 404 and the error is logged.
     pub fn fallback(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let page = self.page("fallback", path.as_ref())?;
         Ok(self.with(|settings| settings.fallback = Some(page)))
     }
 
-    /// Sets the file that [`serve`](Self::serve) sends with status 404 where there is none and the
-    /// [`fallback`](Self::fallback) does not apply: whole, whatever the method and the conditions,
-    /// with `Cache-Control: no-cache`, and by this server also with
-    /// [`Server::x_sendfile`](crate::Server::x_sendfile).
+    /// Sets the file that [`serve`](Self::serve) sends with status 404 if the requested file does
+    /// not exist and the [`fallback`](Self::fallback) does not apply. It is sent whole, whatever
+    /// the method and the conditions, with `Cache-Control: no-cache`. This server sends it even
+    /// with [`Server::x_sendfile`](crate::Server::x_sendfile).
     ///
-    /// The path is relative to the directory. Default: none, a short text.
+    /// The path is relative to the directory. Default: none; a short text is sent.
     ///
     /// # Errors
     /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for a path that is absolute or leads
-    /// out, and the error of opening the file. If the file is missing later, the response is a
-    /// short text and the error is logged.
+    /// out of the directory, and the error of opening the file. If the file is missing later, the
+    /// response is a short text and the error is logged.
     pub fn not_found(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let page = self.page("not_found", path.as_ref())?;
         Ok(self.with(|settings| settings.not_found = Some(page)))

@@ -15,7 +15,7 @@ const MOST_LINKS: usize = 40;
 /// A directory that no path leads out of, whatever symbolic links it contains.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    /// The path of the directory with symbolic links resolved, and as the application wrote it.
+    /// The path of the directory, with symbolic links resolved and as the application gave it.
     real: PathBuf,
     given: PathBuf,
     /// `None` if the kernel cannot open files beneath a directory.
@@ -75,7 +75,7 @@ impl Directory {
             Lookup::Send(path) => Ok(Found { path, file, metadata: describe(&metadata) }),
             Lookup::Directory(directory) => {
                 for name in index_names {
-                    // A directory in its place is not an index.
+                    // A directory with the name of an index file is not an index.
                     match self.find(directory.index(name)?, &[]) {
                         Err(FileError::NotFound) => {}
                         found => return found,
@@ -126,9 +126,9 @@ impl Directory {
         if is_at(&file, &real)? { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    /// Resolves a path to one below this directory. Each link on the way must lead below it, too,
-    /// so that a path reveals nothing about the outside; an absolute link is allowed if its target
-    /// is below.
+    /// Resolves a path to one below this directory. The target of each link on the way must also be
+    /// below it, so that a path reveals nothing about other directories; an absolute link is
+    /// allowed if its target is below.
     fn real_path_below(&self, relative: &Path) -> io::Result<PathBuf> {
         let outside = || io::Error::from(io::ErrorKind::NotFound);
         let (mut real, mut rest, mut links) = (PathBuf::new(), relative.to_owned(), 0);
@@ -180,8 +180,8 @@ pub(crate) fn describe(metadata: &fs::Metadata) -> Metadata {
     Metadata::new(metadata.len(), modified, inode)
 }
 
-/// Returns options that wait for nothing (such as the other end of a pipe) and acquire no
-/// controlling terminal.
+/// Returns options with which opening does not block (such as for the other end of a pipe) and
+/// acquires no controlling terminal.
 fn open_options() -> fs::OpenOptions {
     let mut options = File::options();
     options.read(true);
@@ -201,9 +201,9 @@ fn open_options() -> fs::OpenOptions {
     options
 }
 
-/// Returns whether an open file is the one at this real path. On kernels that cannot tell, a
-/// process that can rename directories below the root and does so three times at the right moments
-/// is not detected.
+/// Returns whether an open file is the one at this real path. On systems without a way to query the
+/// path of an open file, a process that renames directories below the root three times at the right
+/// moments is not detected.
 fn is_at(file: &File, real: &Path) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     {
@@ -236,12 +236,12 @@ mod beneath {
     use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
     use rustix::io::Errno;
 
-    /// Opens files so that neither links nor concurrent renames lead out: the kernel resolves the
-    /// whole path under that condition (openat2, Linux 5.6).
+    /// Opens files below a directory; neither links nor concurrent renames can lead out of it,
+    /// because the kernel resolves the whole path under that condition (openat2, Linux 5.6).
     #[derive(Debug)]
     pub(super) struct Beneath(OwnedFd);
 
-    /// Maximum number of attempts. A concurrent rename can make the kernel unable to tell whether
+    /// Maximum number of attempts. A concurrent rename can keep the kernel from determining whether
     /// the path is below the directory.
     const ATTEMPTS: usize = 16;
 

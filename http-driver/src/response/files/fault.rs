@@ -6,8 +6,8 @@ use httpants_core::files::FileError;
 
 use crate::observe::report::report;
 
-/// Converts the error of opening the file at this path, and logs it if it is one of the system.
-/// The lack of descriptors, which many clients can cause, is logged once.
+/// Converts the error of opening the file at this path, and logs it if it is an error of the
+/// system. The lack of descriptors, which clients can cause, is logged once.
 pub(super) fn of(error: &io::Error, path: &str) -> FileError {
     #[cfg(unix)]
     {
@@ -15,7 +15,7 @@ pub(super) fn of(error: &io::Error, path: &str) -> FileError {
 
         use rustix::io::Errno;
 
-        /// The lack of descriptors was logged.
+        /// True if the lack of descriptors was logged.
         static EXHAUSTED: AtomicBool = AtomicBool::new(false);
         match Errno::from_io_error(error) {
             // A cycle of links; a socket or device without a driver or peer.

@@ -12,13 +12,14 @@ use super::root::FileRoot;
 #[derive(Debug)]
 pub(crate) struct Located {
     pub(crate) root: FileRoot,
-    /// The path of the file itself; for a directory, that of its index.
+    /// The path of the file, without the suffix of a precompressed sibling; for a directory, that
+    /// of its index.
     pub(crate) path: RelativePath,
     pub(crate) file: File,
     pub(crate) metadata: Metadata,
-    /// The chosen content coding, if there was a choice.
+    /// The content coding of the chosen file, if a precompressed sibling was an option.
     pub(crate) coding: Option<Coding>,
-    /// The file is the index of a directory that was requested without a trailing slash.
+    /// True if the file is the index of a directory that was requested without a trailing slash.
     pub(crate) lacks_slash: bool,
 }
 
@@ -26,15 +27,15 @@ pub(crate) struct Located {
 #[derive(Debug)]
 pub(crate) struct RequestedPath {
     path: RelativePath,
-    /// A slash is at its end.
+    /// True if the path ends with a slash.
     slash: bool,
 }
 
-/// The root whose pages are sent in place of a file that is missing.
+/// The root whose `fallback` and `not_found` files replace a missing file.
 #[derive(Debug)]
 pub(crate) struct Substitutes {
     pub(crate) root: FileRoot,
-    /// The path of the request is below the mount prefix.
+    /// True if the path of the request is below the mount prefix.
     pub(crate) is_below: bool,
 }
 
@@ -43,8 +44,8 @@ impl FileRoot {
         self.settings.fallback.is_some() || self.settings.not_found.is_some()
     }
 
-    /// Reads the path of a request, percent-encoded. Hidden files are not found, unless the root
-    /// shows them.
+    /// Parses the percent-encoded path of a request. Hidden files are not found, unless the root
+    /// serves dotfiles.
     pub(super) fn requested(&self, path: &str) -> Result<RequestedPath, FileError> {
         let below = self.below_mount(path).ok_or(FileError::NotFound)?;
         let below = RelativePath::resolve(below)?;
@@ -65,7 +66,8 @@ impl FileRoot {
         Ok(Located { lacks_slash, ..located })
     }
 
-    /// Opens a file, or its precompressed sibling that suits the request with these fields better.
+    /// Opens a file, or its precompressed sibling if that matches the request fields `choice`
+    /// better.
     pub(super) fn locate(&self, path: RelativePath, choice: Option<&Headers>) -> Result<Located, FileError> {
         let directory = &self.directory;
         let Found { path, mut file, mut metadata } = directory.find(path, &self.settings.index_names)?;

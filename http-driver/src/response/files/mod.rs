@@ -6,10 +6,10 @@
 //!      handler returns it
 //! Directory::find     opens the file, never anything outside the directory
 //! Located             the file of a root, or its precompressed sibling
-//! substitute          the page of the root where there is no such file
+//! substitute          the page of the root for a missing file
 //! files::Plan         status, fields, segments (in the core)
-//! OpenFiles           keeps it open by a number while the core counts what is left
-//! FileSender          moves the bytes: the transport by itself, or piece by piece
+//! OpenFiles           keeps the file open under a number; the core counts the remaining bytes
+//! FileSender          sends the bytes: by the transport itself, or piece by piece
 //! ```
 
 mod configure;

@@ -37,7 +37,7 @@ pub struct NamedFile {
     precompressed: Option<bool>,
 }
 
-/// What the application says about a file.
+/// The settings of the application for a file.
 #[derive(Debug)]
 pub(crate) struct Presentation {
     pub(crate) filename: Option<String>,
@@ -55,27 +55,27 @@ pub(crate) struct Opened {
     pub(crate) path: Option<PathBuf>,
     pub(crate) file: File,
     pub(crate) metadata: Metadata,
-    /// The chosen content coding, if there was a choice.
+    /// The content coding of the chosen file, if a precompressed sibling was an option.
     pub(crate) coding: Option<Coding>,
     pub(crate) presentation: Presentation,
-    /// The root that it is below.
+    /// The root that contains the file, if any.
     pub(crate) root: Option<FileRoot>,
-    /// The file is the fallback of its root, which is to be revalidated under every path.
+    /// True if the file is the fallback of its root, which caches must revalidate under every path.
     pub(crate) is_fallback: bool,
-    /// The file is the index of a directory that was requested without a trailing slash.
+    /// True if the file is the index of a directory that was requested without a trailing slash.
     pub(crate) lacks_slash: bool,
 }
 
 /// The location of a file.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// The path of a request, and whether it is below the mount prefix.
+    /// The path of a request. `is_below`: true if it is below the mount prefix.
     Requested { root: FileRoot, path: Result<RequestedPath, FileError>, is_below: bool },
     /// A file that was found before.
     Located(Box<Located>),
     /// A file that was found before and cannot be opened.
     Failed(FileError),
-    /// A path given by the application, below this root or the server's.
+    /// A path given by the application, below this root; without one, below the server's root.
     Named { root: Option<FileRoot>, path: PathBuf },
     /// An open file.
     Open { file: File, name: String },
@@ -90,7 +90,7 @@ impl NamedFile {
     }
 
     /// Creates a response from an open file of any location; the name determines the media type.
-    /// Anything but a regular file gets 404. The file is always sent by this server, also with
+    /// Anything except a regular file gets 404. The file is always sent by this server, also with
     /// [`Server::x_sendfile`](crate::Server::x_sendfile).
     #[must_use]
     pub fn opened(file: File, name: &str) -> Self {
@@ -109,7 +109,7 @@ impl NamedFile {
     }
 
     /// Sets the name of a file that the client should display (`Content-Disposition: inline`), in
-    /// any script: the name is that of its tab, and for saving it.
+    /// any script. Browsers use it as the title of the tab and when the user saves the file.
     ///
     /// ```
     /// use httpants_driver::{NamedFile, Response};
@@ -143,7 +143,7 @@ impl NamedFile {
         self
     }
 
-    /// Returns the root whose pages are the response to a request without a file, if it has some.
+    /// Returns the root, if it has a `fallback` or `not_found` file for requests without a file.
     pub(crate) fn substitutes(&self) -> Option<Substitutes> {
         match &self.source {
             Source::Requested { root, is_below, .. } if root.has_substitutes() => {
@@ -153,7 +153,7 @@ impl NamedFile {
         }
     }
 
-    /// Opens the file, or the precompressed sibling that suits this request better.
+    /// Opens the file, or the precompressed sibling if that matches this request better.
     pub(crate) fn open(self, policy: &FilePolicy, headers: &Headers) -> Result<Opened, FileError> {
         let Self { source, presentation, precompressed } = self;
         let choice = |root: &FileRoot| policy.choice(precompressed.unwrap_or(root.settings.precompressed), headers);
@@ -198,7 +198,7 @@ impl Opened {
             name: path.name().to_owned(),
             file,
             metadata,
-            // A proxy makes the choice by itself.
+            // A proxy chooses the coding itself.
             coding: coding.filter(|_| for_proxy.is_none()),
             path: for_proxy,
             presentation,

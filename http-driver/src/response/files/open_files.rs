@@ -1,4 +1,4 @@
-//! Open files of responses that are to be sent.
+//! The open files of responses that are not sent yet.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use crate::descriptors::{FILES, Permit};
 
-/// Maximum number of files that one connection keeps open. Those behind the first one need permits, so
-/// that peers that pipeline requests without reading responses cannot use up the descriptors; without
-/// one, the next request waits until the files before it were sent.
+/// Maximum number of files that one connection keeps open. Files after the first one need permits,
+/// so that peers that pipeline requests without reading responses cannot use up the descriptors.
+/// Without a permit, the next request waits until the files before it were sent.
 const MOST: usize = 8;
 
-/// The open files of a connection, each under the number by which the core knows it. A file is
-/// closed as soon as its last byte was sent.
+/// The open files of a connection, each with the number that the core uses for it. A file is closed
+/// as soon as its last byte was sent.
 #[derive(Debug, Default)]
 pub(crate) struct OpenFiles {
     queue: VecDeque<OpenFile>,
     last: u64,
-    /// The permit for another file behind these.
+    /// A permit for the next file.
     next: Option<Permit>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct OpenFiles {
 struct OpenFile {
     number: u64,
     file: Arc<File>,
-    /// Bytes of it that are still to be sent.
+    /// Number of bytes of the file that are still to be sent.
     left: u64,
     _permit: Option<Permit>,
 }
@@ -37,14 +37,15 @@ impl OpenFiles {
         self.last
     }
 
-    /// Keeps a file of which this many bytes are to be sent. Files are sent in the order of their
+    /// Keeps a file of which `left` bytes are to be sent. Files are sent in the order of their
     /// numbers.
     pub(crate) fn keep(&mut self, number: u64, file: File, left: u64) {
         let permit = self.next.take();
         self.queue.push_back(OpenFile { number, file: file.into(), left, _permit: permit });
     }
 
-    /// Reserves room for the file of the next request; returns false if that has to wait.
+    /// Reserves a permit for the file of the next request; returns false if the request has to
+    /// wait.
     pub(crate) fn reserve(&mut self) -> bool {
         if self.queue.is_empty() {
             return true;
@@ -85,7 +86,7 @@ impl OpenFiles {
 mod tests {
     use super::*;
 
-    /// Also those of files that were not sent.
+    /// Also the permits of files that were not sent.
     #[test]
     fn permits_are_returned() {
         let mut files = OpenFiles::default();

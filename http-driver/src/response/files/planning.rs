@@ -17,9 +17,10 @@ pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// A planned response.
 pub(super) struct Planned {
     pub(super) plan: Plan,
-    /// The file that its segments refer to.
+    /// The file to which the segments of the plan refer.
     pub(super) file: Option<File>,
-    /// It is an error of the server, whatever status the application has set for the file.
+    /// The error, if the plan is an error response of the server; independent of the status that
+    /// the application set.
     pub(super) error: Option<ServerErrorKind>,
 }
 
@@ -30,17 +31,17 @@ impl Planned {
     }
 }
 
-/// Returns the error of a plan for a file that is there.
+/// Returns the error of a plan for an existing file.
 fn error_of(status: StatusCode) -> Option<ServerErrorKind> {
     match status {
-        // It is not below the root of the server in front.
+        // The file is not below the directory of the proxy.
         StatusCode::NOT_FOUND => Some(ServerErrorKind::File(FileError::NotFound)),
         _ if status.is_server_error() => Some(ServerErrorKind::File(FileError::Failed)),
         _ => status.is_client_error().then_some(ServerErrorKind::FileRequest),
     }
 }
 
-/// What the responses to one request are planned with.
+/// The data from which the responses to one request are planned.
 pub(super) struct Planner<'a> {
     pub(super) request: &'a RequestHead,
     pub(super) policy: &'a FilePolicy,
@@ -48,7 +49,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Plans the response whose status the file and the request decide.
+    /// Plans the response whose status depends on the file and the request.
     pub(super) fn file(&self, mut own: Vec<Field>, opened: Opened) -> Planned {
         if !own.iter().any(|(name, _)| *name == CACHE_CONTROL || *name == EXPIRES) {
             let of_root = || opened.root.as_ref()?.settings.cache_control.clone();
@@ -102,7 +103,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the application's fields to a plan without a file, except the one that would make a
+    /// Adds the application's fields to a plan without a file, except the field that would make a
     /// proxy send a file instead.
     fn without_file(&self, plan: Plan, own: &[Field]) -> Planned {
         let mut plan = plan.with_own_fields(own);
@@ -113,7 +114,7 @@ impl Planner<'_> {
     }
 }
 
-/// Returns random bytes, only if a multipart boundary needs them.
+/// Returns random bytes if a multipart boundary needs them, otherwise zeros.
 fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileError> {
     let mut entropy = [0; 16];
     if asked.asks_for_several_ranges() {

@@ -33,7 +33,8 @@ impl FilePolicy {
         Ok(self.root.get_or_init(|| current).clone())
     }
 
-    /// Returns the fields that choose a precompressed sibling, if the choice is this server's.
+    /// Returns the request fields by which a precompressed sibling is chosen; `None` if this server
+    /// makes no choice.
     pub(crate) fn choice<'a>(&self, precompressed: bool, headers: &'a Headers) -> Option<&'a Headers> {
         (precompressed && self.sendfile.is_none()).then_some(headers)
     }

@@ -26,7 +26,7 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     if let Some(kind) = error
         && let Some(page) = outlet.error_page(&ServerError::with_status(kind, plan.status), &mut head)
     {
-        // The last handle of the body is dropped without the lock.
+        // A clone, so that the last handle of the body is dropped without the lock.
         let body = page.clone();
         return outlet.with(|shared| shared.core.respond_with(id, &head, body));
     }
@@ -65,7 +65,7 @@ fn plan(planner: &Planner<'_>, status: StatusCode, own: Vec<Field>, file: NamedF
     }
 }
 
-/// Takes the application's fields for the plan to place; fields that the core owns stay.
+/// Takes out the application's fields for the plan; fields that the core owns are left.
 fn take_fields(fields: &mut FieldLines) -> Result<Vec<Field>, Misuse> {
     let mut own = Vec::new();
     for (name, value) in &*fields {

@@ -12,8 +12,8 @@ impl Response {
     /// Creates the response to the request from a file, with a status from 200 to 416 (`send_file`
     /// in Pants). A path is below [`Server::file_root`](crate::Server::file_root); see
     /// [`NamedFile`] and [`FileRoot`](crate::FileRoot) for other sources. Fields set by the
-    /// application replace those of the file. They are on every response, except that those
-    /// describing the file or its caching (type, coding, disposition, validators, Cache-Control,
+    /// application replace those of the file. They are in every response, except that fields that
+    /// describe the file or its caching (type, coding, disposition, validators, Cache-Control,
     /// Expires) are left out of 301, 403, 404, 405, 412, 416 and 500.
     ///
     /// ```

@@ -12,10 +12,10 @@ use super::settings::Settings;
 /// Needs the feature `files`.
 ///
 /// Only regular files below the directory are sent. A path with `..` in any spelling, a device, and
-/// a symbolic link that leads out (even if it leads back in) get 404, as a missing file does; an
-/// absolute link may lead to a place below. Names that begin with a dot are hidden, except
-/// `.well-known`. For a directory the response is its `index.html`, an unreadable file gets 403.
-/// Directories are never listed. The response fields are those of
+/// a symbolic link that leads out of it (even if it leads back in) get 404, as a missing file does;
+/// the target of an absolute link may be below the directory. Names that begin with a dot are
+/// hidden, except `.well-known`. For a directory its `index.html` is sent; an unreadable file gets
+/// 403. Directories are never listed. The response fields are those of
 /// [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
 ///
 /// ```
@@ -46,10 +46,11 @@ use super::settings::Settings;
 ///
 /// # A site
 ///
-/// [`find`](Self::find) looks a file up before there is a response, so that an application
-/// continues with its own routes where there is none; [`serve`](Self::serve) always has a response,
-/// and sends the [`fallback`](Self::fallback) or the [`not_found`](Self::not_found) file where
-/// there is no other. The program `site` in the folder `examples` is a whole one.
+/// [`find`](Self::find) looks a file up before the response is created, so that an application can
+/// continue with its own routes if there is none. [`serve`](Self::serve) always returns a response,
+/// with the [`fallback`](Self::fallback) or the [`not_found`](Self::not_found) file if the
+/// requested file does not exist. The program `site` in the folder `examples` is a complete
+/// example.
 ///
 /// ```
 /// use httpants_driver::{FileRoot, Request, Response, Server};
@@ -80,17 +81,17 @@ use super::settings::Settings;
 /// # Ok(()) }
 /// ```
 ///
-/// # What runs where
+/// # Threads
 ///
-/// Files are opened in the connection's own task. That is two short system calls on names that the
-/// kernel mostly has in memory; another thread would cost six to eight context switches, and nginx
-/// does the same. For a slow network file system, where a lookup takes a round trip, use several
-/// worker threads ([`Server::workers`](crate::Server::workers)). Content is sent in the task, too,
-/// by sendfile(2) if the transport supports it, which waits for the disk if the kernel does not
-/// have the content in memory. Otherwise, as over TLS, content that Linux has in memory is read in
-/// the task, and the rest on the blocking pool.
+/// Files are opened in the connection's own task. That takes two short system calls on names that
+/// the kernel usually has in memory; another thread would cost six to eight context switches, and
+/// nginx does the same. For a slow network file system, where a lookup takes a round trip, use
+/// several worker threads ([`Server::workers`](crate::Server::workers)). Content is sent in the
+/// task, too, by sendfile(2) if the transport supports it, which waits for the disk if the kernel
+/// does not have the content in memory. Otherwise, as over TLS, content that Linux has in memory is
+/// read in the task, and the rest on the blocking pool.
 ///
-/// # Where the directory is
+/// # Renames and symbolic links
 ///
 /// The directory is opened once, so renaming it has no effect. On Linux 5.6 and later the kernel
 /// keeps every lookup below it, even if links and directories change concurrently. Elsewhere links
@@ -112,9 +113,9 @@ impl FileRoot {
         Ok(Self { directory, settings: Arc::default(), mount: Arc::default() })
     }
 
-    /// Sets the path prefix at which the directory appears, such as `/static`;
-    /// [`serve`](Self::serve) removes it from the request's path. Default: none, the directory
-    /// appears at `/`.
+    /// Sets the path prefix at which the directory is served, such as `/static`;
+    /// [`serve`](Self::serve) and [`find`](Self::find) remove it from the request's path. Default:
+    /// none; the directory is served at `/`.
     #[must_use]
     pub fn mount(mut self, path: &str) -> Self {
         self.mount = match path.trim_matches('/') {

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 use crate::observe::report::report;
 use crate::runtime::{Blocking, Runtime, SendHint, Transport};
 
-/// File bytes that one poll of a connection may send before other tasks get a turn: about 0.1 ms.
-/// Turns below 256 KiB cost more per byte, longer ones save nothing.
+/// Number of file bytes that one poll of a connection may send before other tasks get a turn: about
+/// 0.1 ms. Turns below 256 KiB cost more per byte, longer ones save nothing.
 const TURN: u64 = 1 << 20;
-/// Cost of a byte that is read, and usually encrypted, by this process, in bytes of that allowance.
+/// Cost of a byte that this process reads, and usually encrypts, in units of [`TURN`].
 const READING: u64 = 4;
-/// Size of one read if the transport cannot send files itself. One such piece is in memory at a
-/// time.
+/// Size of one read if the transport cannot send files itself. At most one piece per connection is
+/// in memory.
 const PIECE: u64 = 64 << 10;
 
 /// The sender of the current file.
@@ -23,7 +23,7 @@ pub(crate) struct FileSender {
     /// The number of bytes that may still be sent in this poll.
     allowance: u64,
     piece: Piece,
-    /// The buffer of the previous piece, kept until the range was sent.
+    /// The buffer of the previous piece, kept for reuse until the range was sent.
     spare: Vec<u8>,
 }
 
@@ -71,7 +71,7 @@ impl FileSender {
         self.spare = Vec::new();
     }
 
-    /// Sends the front of a range; returns the number of bytes sent.
+    /// Sends the first bytes of a range; returns the number of bytes sent.
     ///
     /// # Errors
     /// Returns the errors of the transport and of reading, and [`ErrorKind::UnexpectedEof`] if the
@@ -145,13 +145,14 @@ impl FileSender {
     }
 }
 
-/// Logs why a response is cut off, and returns the error that breaks the connection.
+/// Logs the error of reading a file. Returns the error with which the connection is dropped,
+/// because the response is incomplete.
 fn broken(error: io::Error) -> io::Error {
     report!("file was truncated or became unreadable while being sent", error);
     error
 }
 
-/// Reads the front of a range on the blocking pool.
+/// Reads the first bytes of a range on the blocking pool.
 fn read<R: Runtime>(runtime: &R, stretch: Stretch<'_>, mut buffer: Vec<u8>) -> Blocking<(Vec<u8>, io::Result<usize>)> {
     let (file, offset) = (Arc::clone(stretch.file), stretch.offset);
     runtime.unblock(move || {

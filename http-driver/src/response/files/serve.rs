@@ -12,7 +12,7 @@ use crate::response::Response;
 impl FileRoot {
     /// Returns the response to a request for the file at its path. A directory with an index is
     /// redirected with 301 if the trailing slash is missing, because relative links in that file
-    /// depend on it. Where there is no file, the response is the [`fallback`](Self::fallback), the
+    /// depend on it. If there is no file, the response is the [`fallback`](Self::fallback), the
     /// [`not_found`](Self::not_found) file, or a short text with status 404. Methods other than GET
     /// and HEAD on a file get 405 with `Allow`.
     ///
@@ -26,16 +26,16 @@ impl FileRoot {
     }
 
     /// Returns the response to a request for the file at its path, or `None` if there is no such
-    /// file, so that the application continues: the path leads nowhere, is outside the mount prefix
-    /// or hidden, or is not the path of any file. [`fallback`](Self::fallback) and
-    /// [`not_found`](Self::not_found) do not matter here.
+    /// file, so that the application can continue: the file does not exist or is hidden, or the
+    /// path is invalid or outside the mount prefix. [`fallback`](Self::fallback) and
+    /// [`not_found`](Self::not_found) are not used.
     ///
-    /// Every other result is a response: the file, which conditions and ranges apply to, the
+    /// Every other result is a response: the file, to which conditions and ranges apply, the
     /// redirect of a directory with an index, 403 for a file that may not be read, and 405 for
     /// methods other than GET and HEAD.
     ///
-    /// The file is opened once. The response holds it, so that what was found is what is sent, even
-    /// if the file is replaced meanwhile.
+    /// The file is opened once. The response contains the open file, so the file that was found is
+    /// sent even if it is replaced meanwhile.
     ///
     /// ```
     /// use httpants_driver::{FileRoot, Request, Response};
@@ -62,8 +62,8 @@ impl FileRoot {
     }
 
     /// Returns a file that the application names: relative to the directory, or absolute and below
-    /// it. It is opened when it is sent. The path is not percent-decoded. A path that leads out
-    /// gets 404.
+    /// it. It is opened when it is sent. The path is not percent-decoded. A path that leads out of
+    /// the directory gets 404.
     #[must_use]
     pub fn file(&self, path: impl AsRef<Path>) -> NamedFile {
         NamedFile::from_source(Source::Named { root: Some(self.clone()), path: path.as_ref().to_owned() })

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use httpants_core::files::{EtagRecipe, MediaTypes, RelativePath};
 
-/// How the files of a root are found and presented.
+/// The settings for finding and presenting the files of a root.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) precompressed: bool,

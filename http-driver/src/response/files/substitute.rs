@@ -1,4 +1,4 @@
-//! The page of a root in place of a file that is missing.
+//! The `fallback` and `not_found` files of a root, for a missing file.
 
 use http::header::{HeaderValue, VARY};
 use http::{Method, StatusCode};
@@ -26,8 +26,8 @@ impl Substitutes {
         let Some(opened) = settings.not_found.as_ref().and_then(|page| self.open(planner, page)) else {
             return planner.fault(&own, FileError::NotFound);
         };
-        // The application's fields for the file are not for this page. Proxies would send a file
-        // with their own status, so they do not send it.
+        // The application's fields describe the file, not this page. A proxy would send the page
+        // with another status, so this server sends it.
         let for_proxy = planner.policy.sendfile.as_ref().map(|sendfile| sendfile.header());
         own.retain(|(name, _)| !describes_file(name) && Some(name) != for_proxy);
         planner.content(StatusCode::NOT_FOUND, own, Opened { path: None, ..opened })

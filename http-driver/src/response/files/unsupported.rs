@@ -1,5 +1,5 @@
-//! Replacements for files when they are disabled: uninhabited types, so that responses and
-//! connections need no `cfg`.
+//! Replacements for files when the feature `files` is disabled: uninhabited types, so that
+//! responses and connections need no `cfg`.
 
 use std::io;
 use std::task::{Context, Poll};

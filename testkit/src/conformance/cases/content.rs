@@ -1,4 +1,4 @@
-//! The content of requests: buffered, streamed, refused, and uploads.
+//! Request bodies: buffered, streamed, refused, and uploads.
 
 use std::fs;
 use std::path::Path;
@@ -10,12 +10,12 @@ use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, assert_same, get, noise, post, post_chunked, start, start_with};
 use crate::conformance::stage::Stage;
 
-/// Gives back what it got, once it has got it.
+/// Returns the body of the request after it was received completely.
 async fn echo(mut request: Request) -> Result<Vec<u8>, BodyError> {
     Ok(request.body_mut().bytes().await?.to_vec())
 }
 
-/// Content comes with its length and in chunks, with trailers; both are the same to a handler.
+/// A body with Content-Length and a chunked body, with trailers, are the same to a handler.
 pub fn content_comes_by_its_length_and_in_chunks<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         let content = String::from_utf8_lossy(request.body().expect("it is in memory")).into_owned();
@@ -30,8 +30,8 @@ pub fn content_comes_by_its_length_and_in_chunks<S: Stage>() {
     assert_eq!(client.ask(post("/", "", b"")).text(), " ");
 }
 
-/// Content that is larger than memory is to hold goes through a temporary file and comes back
-/// byte for byte.
+/// A body that is larger than the memory limit is stored in a temporary file and returned byte for
+/// byte.
 pub fn large_content_comes_back_byte_for_byte<S: Stage>() {
     let content = noise(8 << 20);
     let server = start::<S, _, _>(echo);
@@ -42,8 +42,8 @@ pub fn large_content_comes_back_byte_for_byte<S: Stage>() {
     assert_same(&client.response().content, &content);
 }
 
-/// A body is had whole, and more than once, whether it is in memory, in a temporary file or still
-/// to arrive; one that is too large is a 413.
+/// The whole body can be read more than once, from memory, from a temporary file and from the
+/// connection; one that is too large gets 413.
 pub fn a_body_is_had_whole_wherever_it_is<S: Stage>() {
     for policy in [|_: &RequestHead| BodyPolicy::Buffer, |_: &RequestHead| BodyPolicy::Stream] {
         let server = start_with::<S, _, _>(
@@ -68,8 +68,8 @@ pub fn a_body_is_had_whole_wherever_it_is<S: Stage>() {
     }
 }
 
-/// Streamed content leaves while it arrives, in both directions at once, each waiting for the
-/// other where that is slow.
+/// A streamed body is echoed while it is received, in both directions at once; each direction waits
+/// for the other if that is slow.
 pub fn content_streams_in_both_directions_at_once<S: Stage>() {
     let content = noise(8 << 20);
     let server = start_with::<S, _, _>(
@@ -85,7 +85,7 @@ pub fn content_streams_in_both_directions_at_once<S: Stage>() {
     }
 }
 
-/// A handler that does not read makes the client wait; nothing is lost once it does.
+/// If a handler does not read, the client has to wait; nothing is lost when it reads.
 pub fn a_slow_handler_makes_the_client_wait<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
@@ -117,7 +117,7 @@ pub fn a_slow_handler_makes_the_client_wait<S: Stage>() {
     assert_eq!(client.response().text(), format!("{} {sum}", content.len()));
 }
 
-/// `100 Continue` is sent when the content is asked for, and not where it is refused.
+/// `100 Continue` is sent when the handler reads the body, and not if the request is refused.
 pub fn a_client_that_expects_100_gets_it_or_the_refusal<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| {
         server
@@ -135,8 +135,8 @@ pub fn a_client_that_expects_100_gets_it_or_the_refusal<S: Stage>() {
     }
 }
 
-/// Content over the limit is refused by its announced length before it is sent, and in chunks as
-/// soon as it is too much; the client sees the 413 even while it still sends.
+/// A body over the limit is refused by its announced length before it is sent, and in chunks as
+/// soon as it exceeds the limit; the client receives the 413 even while it is still sending.
 pub fn content_that_is_too_large_is_refused_early<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| server.max_body_size(1000));
     let mut client = server.connect();
@@ -153,7 +153,7 @@ pub fn content_that_is_too_large_is_refused_early<S: Stage>() {
     assert_eq!(client.ask(post("/", "", &noise(1000))).content.len(), 1000);
 }
 
-/// The body policy can raise or lower the limit for one request by its head.
+/// The body policy can raise or lower the limit for one request, chosen by its head.
 pub fn a_request_can_have_a_limit_of_its_own<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| {
         server.max_body_size(10).body_policy(|head| match head.path() {
@@ -172,7 +172,7 @@ pub fn a_request_can_have_a_limit_of_its_own<S: Stage>() {
 
 const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
 
-/// A form with a text field and one file with this content.
+/// Returns a form with a text field and one file with this content.
 fn form(file: &[u8]) -> Vec<u8> {
     let text = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\ntext\r\n";
     let part =
@@ -180,7 +180,7 @@ fn form(file: &[u8]) -> Vec<u8> {
     [text.as_bytes(), part.as_bytes(), file, b"\r\n--b--\r\n"].concat()
 }
 
-/// The fields and files of forms of both kinds, in memory and on disk.
+/// The fields and files of both kinds of forms, in memory and on disk.
 pub fn forms_have_variables_and_files<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<Response, u16> {
         if request.files().is_empty() {
@@ -205,7 +205,8 @@ pub fn forms_have_variables_and_files<S: Stage>() {
     }
 }
 
-/// An empty text field and the file of an input left empty are there, with what their parts say.
+/// An empty text field and the file of an empty input are kept, with the header fields of their
+/// parts.
 pub fn empty_parts_are_kept_and_have_their_headers<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         let field =
@@ -228,7 +229,7 @@ pub fn empty_parts_are_kept_and_have_their_headers<S: Stage>() {
     assert_eq!(client.ask(post("/", urlencoded, b"a=&b=1")).text(), "1 None 0 None");
 }
 
-/// `for` iterates over whatever a request has several of, in the order received.
+/// `for` iterates over each collection of a request in the order received.
 pub fn collections_of_a_request_are_iterated_in_order<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<String, ParseFormError> {
         let mut seen = Vec::new();
@@ -262,7 +263,7 @@ pub fn collections_of_a_request_are_iterated_in_order<S: Stage>() {
     assert_eq!(response.text(), "p, q, a=1, b=2, X-A: 1, X-A: 2, c=1, d=2, t=x, u=x, t 1, u 1, f 1");
 }
 
-/// An uploaded file is moved where the application says, from memory and from disk.
+/// An uploaded file is persisted at the path that the application gives, from memory and from disk.
 pub fn an_uploaded_file_is_kept_where_the_application_says<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kept");
@@ -283,7 +284,7 @@ pub fn an_uploaded_file_is_kept_where_the_application_says<S: Stage>() {
     }
 }
 
-/// An uploaded file is kept with the permissions that the application gives.
+/// An uploaded file is persisted with the permissions that the application gives.
 #[cfg(unix)]
 pub fn an_uploaded_file_is_kept_with_the_given_mode<S: Stage>() {
     use std::os::unix::fs::PermissionsExt;
@@ -307,8 +308,8 @@ pub fn an_uploaded_file_is_kept_with_the_given_mode<S: Stage>() {
     }
 }
 
-/// How many files of this folder the process has open, removed ones too; where the system does
-/// not list them, how many have names.
+/// Returns the number of files of this folder that the process has open, including removed ones; if
+/// the system does not list them, the number of files with names.
 fn open_files(folder: &Path) -> usize {
     match fs::read_dir("/proc/self/fd") {
         Ok(open) => {
@@ -318,7 +319,7 @@ fn open_files(folder: &Path) -> usize {
     }
 }
 
-/// An upload that breaks off, wherever, leaves no file and no descriptor.
+/// An upload that is aborted at any position leaves no file and no descriptor.
 pub fn an_upload_that_breaks_off_leaves_nothing<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = fs::canonicalize(folder.path()).expect("a folder");
@@ -331,7 +332,7 @@ pub fn an_upload_that_breaks_off_leaves_nothing<S: Stage>() {
     {
         let mut client = server.connect();
         client.send(&upload[..length]);
-        server.wait("the upload is on its way to the disk", || open_files(&directory) == 1);
+        server.wait("the upload is written to the disk", || open_files(&directory) == 1);
         if reset {
             client.reset();
         } else {

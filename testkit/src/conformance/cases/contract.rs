@@ -1,4 +1,4 @@
-//! What the driver counts on of a transport and a listener.
+//! Requirements of the driver for a transport and a listener.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -14,14 +14,14 @@ use crate::conformance::stage::{PATIENCE, Received, Stage, StageClient};
 
 pub(super) type Accepted<S> = <<S as Stage>::Runtime as Runtime>::Transport;
 
-/// A stage with one connection, of which this is the runtime's end and the client's.
+/// A stage with one connection: the runtime's end and the client's end.
 pub(super) struct Pair<S: Stage> {
     pub(super) stage: S,
     pub(super) transport: Accepted<S>,
     pub(super) client: S::Client,
 }
 
-/// Runs steps within the runtime, with a connection.
+/// Runs a scene inside the runtime, with a connection.
 pub(super) fn with_pair<S: Stage, T>(scene: impl AsyncFnOnce(Pair<S>) -> T) -> T {
     within(async |mut stage: S| {
         let mut listener = stage.listen().expect("a listener");
@@ -31,7 +31,7 @@ pub(super) fn with_pair<S: Stage, T>(scene: impl AsyncFnOnce(Pair<S>) -> T) -> T
     })
 }
 
-/// Runs steps within the runtime.
+/// Runs a scene inside the runtime.
 pub(super) fn within<S: Stage, T>(scene: impl AsyncFnOnce(S) -> T) -> T {
     let stage = S::set();
     let runtime = stage.runtime();
@@ -42,7 +42,7 @@ pub(super) async fn accept<L: httpants_driver::runtime::Listener>(listener: &mut
     poll_fn(|context| listener.poll_accept(context)).await.expect("a connection")
 }
 
-/// Lets the runtime go on for a moment.
+/// Waits for `span` on the runtime's clock, so that other tasks run.
 pub(super) async fn pause<R: Runtime>(runtime: &R, span: Duration) {
     let mut sleep = Box::pin(runtime.sleep_until(runtime.now().mono + span));
     poll_fn(|context| sleep.as_mut().poll_elapsed(context)).await;
@@ -57,7 +57,7 @@ impl<S: Stage> Pair<S> {
         self.try_recv(buffer).await.expect("bytes, or the end")
     }
 
-    /// Whether a read waits with this waker.
+    /// Returns true if a read with this waker is pending.
     pub(super) fn recv_waits(&mut self, waker: &Waker) -> bool {
         self.transport.poll_recv(&mut Context::from_waker(waker), &mut [0; 64]).is_pending()
     }
@@ -74,7 +74,8 @@ impl<S: Stage> Pair<S> {
         }
     }
 
-    /// Sends from this pattern until a send waits with this waker; how much went.
+    /// Sends from this pattern until a send with this waker is pending; returns the number of bytes
+    /// sent.
     pub(super) fn fill(&mut self, waker: &Waker, pattern: &[u8], hint: SendHint) -> usize {
         let mut sent = 0;
         loop {
@@ -88,8 +89,8 @@ impl<S: Stage> Pair<S> {
         }
     }
 
-    /// Receives at the client's end, while the runtime goes on, until this many bytes or the
-    /// end have come.
+    /// Receives at the client's end, while the runtime runs, until `most` bytes or the end were
+    /// received.
     pub(super) async fn client_gets(&mut self, most: usize) -> (Vec<u8>, Option<Received>) {
         let mut received = Vec::new();
         let runtime = self.stage.runtime();
@@ -108,20 +109,20 @@ impl<S: Stage> Pair<S> {
         (received, None)
     }
 
-    /// All that comes to the client, and how it ended.
+    /// Returns all bytes that the client receives, and how the stream ended.
     pub(super) async fn client_gets_all(&mut self) -> (Vec<u8>, Received) {
         let (received, how) = self.client_gets(usize::MAX).await;
-        (received, how.expect("more than there is memory"))
+        (received, how.expect("more bytes than fit into memory"))
     }
 }
 
-/// More than the buffers of both ends hold.
+/// Returns more bytes than the buffers of both ends hold.
 pub(super) fn plenty() -> Vec<u8> {
     noise(64 << 20)
 }
 
-/// `poll_recv` fills what it is given and returns how much; nothing is there: it waits; the
-/// client has ended: 0.
+/// `poll_recv` fills the buffer from its start and returns the number of bytes; it is pending if
+/// there are none, and returns 0 after the client has ended its stream.
 pub fn bytes_come_in_and_the_end_of_the_stream_is_nothing_read<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let mut buffer = [0; 8];
@@ -130,14 +131,14 @@ pub fn bytes_come_in_and_the_end_of_the_stream_is_nothing_read<S: Stage>() {
         assert_eq!(&buffer, b"hello, w");
         assert_eq!(pair.recv(&mut buffer).await, 4);
         assert_eq!(&buffer[..4], b"orld");
-        assert!(pair.recv_waits(Waker::noop()), "nothing is there to be read");
+        assert!(pair.recv_waits(Waker::noop()), "a read was ready without bytes");
         pair.client.end();
         assert_eq!(pair.recv(&mut buffer).await, 0);
     });
 }
 
-/// A read that gave less than it was offered must not miss what comes later, however often:
-/// where readiness is an edge, the next wait must be armed again.
+/// After a read that returned fewer bytes than the buffer has, later bytes must not be missed,
+/// however often: if readiness is edge-triggered, the next wait must re-arm it.
 pub fn after_a_short_read_the_next_bytes_are_noticed<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let mut buffer = [0; 64];
@@ -149,14 +150,14 @@ pub fn after_a_short_read_the_next_bytes_are_noticed<S: Stage>() {
             }
             assert_eq!(buffer[..count], [round, round]);
             if round % 3 == 0 {
-                assert!(pair.recv_waits(Waker::noop()), "nothing is there to be read");
+                assert!(pair.recv_waits(Waker::noop()), "a read was ready without bytes");
             }
         }
     });
 }
 
-/// The end of the stream that arrives together with the last bytes is one event for both: who
-/// waits for readability after the short read must still be woken.
+/// The end of the stream that arrives together with the last bytes is one event for both: a task
+/// that waits for readability after the short read must still be woken.
 pub fn the_end_that_comes_with_the_last_bytes_is_noticed<S: Stage>() {
     for _ in 0..20 {
         with_pair(async |mut pair: Pair<S>| {
@@ -170,8 +171,8 @@ pub fn the_end_that_comes_with_the_last_bytes_is_noticed<S: Stage>() {
     }
 }
 
-/// `poll_send` takes the slices in order, empty ones among them, and says how many bytes went;
-/// `poll_shutdown` is the end of the stream for the client, while reading goes on.
+/// `poll_send` sends the slices in order, including empty ones, and returns the number of bytes
+/// sent; `poll_shutdown` ends the stream for the client, and reading is still possible.
 pub fn slices_leave_in_order_and_shutdown_ends_the_stream<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let pieces: [&[u8]; 5] = [b"one", b" two", b"", b" three", b" four"];
@@ -186,7 +187,7 @@ pub fn slices_leave_in_order_and_shutdown_ends_the_stream<S: Stage>() {
             });
             let hint = if sent == 0 { SendHint::More } else { SendHint::Last };
             let count = poll_fn(|context| pair.transport.poll_send(context, &rest, hint)).await.expect("a send");
-            assert!(count > 0, "nothing of {} bytes was sent", whole.len() - sent);
+            assert!(count > 0, "none of {} bytes was sent", whole.len() - sent);
             sent += count;
         }
         poll_fn(|context| pair.transport.poll_shutdown(context)).await.expect("a shutdown");
@@ -197,8 +198,8 @@ pub fn slices_leave_in_order_and_shutdown_ends_the_stream<S: Stage>() {
     });
 }
 
-/// A client that does not read makes sending wait, and its reading wakes the sender; no byte is
-/// lost or doubled between the two, whether more follows or not.
+/// If a client does not read, sends are pending, and its reading wakes the sender; no byte is lost
+/// or duplicated in between, with either hint.
 pub fn sending_waits_for_a_slow_reader<S: Stage>() {
     for hint in [SendHint::Last, SendHint::More] {
         with_pair(async |mut pair: Pair<S>| {
@@ -206,7 +207,7 @@ pub fn sending_waits_for_a_slow_reader<S: Stage>() {
             let flag = Flag::new();
             let mut sent = pair.fill(&flag.waker(), &pattern, hint);
             let mut received = Vec::new();
-            // Once more than what waits has been read, there is room.
+            // There is room after more than the pending bytes were read.
             while !flag.is_up() {
                 let left = sent - received.len();
                 assert!(left > 0, "the client has read all, and the sender was not woken");
@@ -229,7 +230,7 @@ pub fn sending_waits_for_a_slow_reader<S: Stage>() {
 }
 
 impl<S: Stage> Pair<S> {
-    /// One send; 0 where it waits.
+    /// Sends once; returns 0 if the send is pending.
     fn fill_once(&mut self, waker: &Waker, bytes: &[u8]) -> usize {
         match self.transport.poll_send(&mut Context::from_waker(waker), &[IoSlice::new(bytes)], SendHint::Last) {
             Poll::Ready(count) => count.expect("a connection that takes bytes"),
@@ -238,8 +239,8 @@ impl<S: Stage> Pair<S> {
     }
 }
 
-/// Polled by another task since, a read wakes the waker of the last poll: the one before may be
-/// of a task that has ended.
+/// If another task polls a read, the waker of the last poll is woken: the previous one may belong
+/// to a task that has ended.
 pub fn a_read_wakes_the_waker_of_its_last_poll<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let (first, last) = (Flag::new(), Flag::new());
@@ -250,7 +251,7 @@ pub fn a_read_wakes_the_waker_of_its_last_poll<S: Stage>() {
     });
 }
 
-/// The same of a send.
+/// If another task polls a send, the waker of the last poll is woken.
 pub fn a_send_wakes_the_waker_of_its_last_poll<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let (first, last) = (Flag::new(), Flag::new());
@@ -263,7 +264,7 @@ pub fn a_send_wakes_the_waker_of_its_last_poll<S: Stage>() {
     });
 }
 
-/// One task waits for both directions: either of them wakes it, whichever was polled last.
+/// If one task waits for both directions, either of them wakes it, whichever was polled last.
 pub fn a_task_that_reads_and_sends_is_woken_by_either<S: Stage>() {
     for (read_last, bytes_come) in [(false, false), (false, true), (true, false), (true, true)] {
         with_pair(async |mut pair: Pair<S>| {
@@ -276,18 +277,21 @@ pub fn a_task_that_reads_and_sends_is_woken_by_either<S: Stage>() {
             }
             if bytes_come {
                 pair.client.send(b"x");
-                flag.until(&runtime, "bytes came while a send waits: the task", || !pair.recv_waits(&waker)).await;
+                flag.until(&runtime, "the task whose send is pending, after bytes arrived,", || {
+                    !pair.recv_waits(&waker)
+                })
+                .await;
             } else {
                 pair.client_gets(sent).await;
                 let sends = || pair.fill_once(&waker, b"x") > 0;
-                flag.until(&runtime, "room came while a read waits: the task", sends).await;
+                flag.until(&runtime, "the task whose read is pending, after room was freed,", sends).await;
             }
         });
     }
 }
 
-/// A client that resets wakes who reads, and is an error for who reads or sends: never a hang,
-/// never a signal that ends the process.
+/// A reset by the client wakes a task that reads, and is an error for reads and sends: never a
+/// hang, never a signal that ends the process.
 pub fn a_reset_by_the_peer_is_an_error<S: Stage>() {
     with_pair(async |pair: Pair<S>| {
         let Pair { stage, mut transport, client } = pair;
@@ -297,13 +301,13 @@ pub fn a_reset_by_the_peer_is_an_error<S: Stage>() {
         client.reset();
         flag.up(&stage.runtime(), "the reader of a connection that was reset").await;
         let read = poll_fn(|context| transport.poll_recv(context, &mut [0; 8])).await;
-        assert!(read.is_err(), "a reset was read as {read:?}");
+        assert!(read.is_err(), "a read after a reset returned {read:?}");
         let sent = poll_fn(|context| transport.poll_send(context, &[IoSlice::new(b"x")], SendHint::Last)).await;
-        assert!(sent.is_err(), "{sent:?} bytes were sent behind a reset");
+        assert!(sent.is_err(), "{sent:?} bytes were sent after a reset");
     });
 }
 
-/// Dropping the transport closes the connection: what was sent arrives, then the end.
+/// Dropping the transport closes the connection: the sent bytes arrive, then the end.
 pub fn a_dropped_transport_is_the_end<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         pair.send(b"all of it", SendHint::Last).await;
@@ -313,7 +317,8 @@ pub fn a_dropped_transport_is_the_end<S: Stage>() {
     });
 }
 
-/// `reset_on_close` makes the coming close a reset, so that a broken response does not look whole.
+/// `reset_on_close` makes the next close a reset, so that an incomplete response does not look
+/// complete.
 pub fn a_close_can_be_a_reset<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         pair.send(b"half a response", SendHint::Last).await;
@@ -324,7 +329,7 @@ pub fn a_close_can_be_a_reset<S: Stage>() {
     });
 }
 
-/// What comes to the client of a transport that is gone.
+/// Returns all bytes that the client receives after its transport was dropped.
 async fn gets_all<S: Stage>(stage: &S, mut client: S::Client) -> (Vec<u8>, Received) {
     let end = stage.time() + PATIENCE;
     let mut received = Vec::new();
@@ -340,8 +345,8 @@ async fn gets_all<S: Stage>(stage: &S, mut client: S::Client) -> (Vec<u8>, Recei
     }
 }
 
-/// Connections that wait are accepted one after the other; with none left the next one wakes
-/// who accepts, by the waker of its last poll.
+/// Waiting connections are accepted one after the other. If there is none, the next one wakes the
+/// waker of the last poll.
 pub fn connections_are_accepted_as_they_come<S: Stage>() {
     within(async |mut stage: S| {
         let mut listener = stage.listen().expect("a listener");

@@ -1,4 +1,4 @@
-//! How a server ends.
+//! The shutdown of a server.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::conformance::stage::{Platform, Stage};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Responds at once, but to `/slow` when the gate opens.
+/// Starts a server that responds at once, except to `/slow`, to which it responds when the gate
+/// opens.
 fn serve<S: Stage>() -> (Running<S>, Gate) {
     let gate = Gate::default();
     let waiting = gate.clone();
@@ -26,7 +27,7 @@ fn serve<S: Stage>() -> (Running<S>, Gate) {
     (server, gate)
 }
 
-/// Without work, idle connections and the server end at once, whatever the grace.
+/// If no request is running, idle connections and the server end at once, whatever the grace.
 pub fn idle_connections_are_closed_at_once<S: Stage>() {
     let (mut server, _) = serve::<S>();
     let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
@@ -40,8 +41,8 @@ pub fn idle_connections_are_closed_at_once<S: Stage>() {
     server.stage.end();
 }
 
-/// A request that runs is finished, its response says `Connection: close`, and the server ends
-/// with it.
+/// A running request is finished, its response has `Connection: close`, and the server ends after
+/// it.
 pub fn what_runs_is_finished_and_says_that_it_is_the_last<S: Stage>() {
     let (mut server, gate) = serve::<S>();
     let (mut busy, mut idle) = (server.connect(), server.connect());
@@ -61,7 +62,7 @@ pub fn what_runs_is_finished_and_says_that_it_is_the_last<S: Stage>() {
     server.stage.end();
 }
 
-/// A request of which a part has come is still read and gets a response.
+/// A request of which a part was received is still read and gets a response.
 pub fn a_request_that_is_being_sent_still_gets_a_response<S: Stage>() {
     let (mut server, _) = serve::<S>();
     let mut client = server.connect();
@@ -75,7 +76,7 @@ pub fn a_request_that_is_being_sent_still_gets_a_response<S: Stage>() {
     server.stage.end();
 }
 
-/// What runs longer than the grace is dropped.
+/// A request that runs longer than the grace is dropped.
 pub fn the_grace_is_the_hard_end<S: Stage>() {
     let (mut server, gate) = serve::<S>();
     let mut busy = server.connect();
@@ -90,8 +91,8 @@ pub fn the_grace_is_the_hard_end<S: Stage>() {
     server.stage.end();
 }
 
-/// When the delay of a shutdown is over, it is as any other; a later request for a longer delay
-/// does not extend it.
+/// A delayed shutdown begins when its delay is over; a later call with a longer delay does not
+/// extend it.
 pub fn a_delayed_shutdown_begins_when_its_delay_is_over<S: Stage>() {
     let (mut server, gate) = serve::<S>();
     let (mut busy, mut idle) = (server.connect(), server.connect());
@@ -104,7 +105,7 @@ pub fn a_delayed_shutdown_begins_when_its_delay_is_over<S: Stage>() {
     server.handle.shutdown_after(LONG, LONG);
     server.stage.pass(delay);
     idle.expect_end();
-    assert!(server.handle.is_draining() && server.stage.time() - since >= delay, "it began before its time");
+    assert!(server.handle.is_draining() && server.stage.time() - since >= delay, "the shutdown began before its delay");
     drop(idle);
     gate.open();
     let response = busy.response();
@@ -113,8 +114,8 @@ pub fn a_delayed_shutdown_begins_when_its_delay_is_over<S: Stage>() {
     server.stage.end();
 }
 
-/// Until then connections are accepted and requests are served as before: only `is_ready` differs.
-/// `shutdown` ends the delay.
+/// Until the delay is over, connections are accepted and requests are served as before: only
+/// `is_ready` differs. `shutdown` ends the delay.
 pub fn a_server_serves_until_the_delay_is_over_or_shutdown_ends_it<S: Stage>() {
     let (mut server, _) = serve::<S>();
     let mut known = server.connect();
@@ -137,7 +138,7 @@ pub fn a_server_serves_until_the_delay_is_over_or_shutdown_ends_it<S: Stage>() {
     server.stage.end();
 }
 
-/// `close` drops what is open, busy or not, and takes back a longer grace.
+/// `close` drops open connections, busy or not, also after a shutdown with a longer grace.
 pub fn close_drops_what_is_open<S: Stage>() {
     let (mut server, gate) = serve::<S>();
     let (mut busy, mut idle) = (server.connect(), server.connect());
@@ -184,7 +185,7 @@ pub fn a_response_may_end_when_a_shutdown_begins<S: Stage>() {
     server.stage.end();
 }
 
-/// A server that drains listens no more: who connects is refused, or gets nothing.
+/// A server that drains no longer listens: a client that connects is refused, or gets no response.
 pub fn no_more_connections_are_accepted<S: Platform>() {
     let (server, gate) = serve::<S>();
     let address = server.stage.addresses()[0].clone();
@@ -197,8 +198,8 @@ pub fn no_more_connections_are_accepted<S: Platform>() {
     assert_eq!(busy.response().text(), "done");
 }
 
-/// A request that was received while the handler of the one before still ran, behind its response,
-/// is served with a response that says `Connection: close`.
+/// A request that was received while the handler of the previous one was running is served after
+/// that response, with `Connection: close`.
 pub fn a_request_that_waits_for_a_handler_is_served<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();

@@ -1,4 +1,4 @@
-//! The responses of the application to the errors of the server.
+//! Responses of the application to errors of the server (`Server::on_error`).
 
 use std::future::pending;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::conformance::handler::CaseHandler;
 use crate::conformance::running::{Running, get, post, post_chunked, start_with};
 use crate::conformance::stage::Stage;
 
-/// As short as a machine under load allows.
+/// A timeout that is as short as a busy machine allows.
 const SPAN: Duration = Duration::from_millis(150);
 
-/// A server whose function shows what it gets.
+/// Starts a server whose `on_error` function returns a page with its arguments.
 fn serve<S: Stage>(
     page: impl Fn(&ServerError, Option<&RequestHead>) -> Option<Response> + Send + Sync + 'static,
 ) -> Running<S> {
@@ -52,8 +52,8 @@ fn with_field(field: &str) -> Vec<u8> {
     format!("POST /a HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n").into_bytes()
 }
 
-/// Each error of the server has the page of the application, behind a response that is whole; its
-/// status and the end of the connection are the server's.
+/// Each error of the server gets the page of the application, also after a complete response; the
+/// server sets its status and whether the connection closes.
 pub fn errors_of_the_server_have_the_page_of_the_application<S: Stage>() {
     let server = serve::<S>(page);
     for (request, status, path, closes) in [
@@ -94,7 +94,7 @@ pub fn errors_of_the_server_have_the_page_of_the_application<S: Stage>() {
     }
 }
 
-/// A function that panics, or returns what cannot be sent, leaves the default.
+/// If the function panics, or returns a response that cannot be sent, the default response is sent.
 pub fn a_page_that_cannot_be_sent_leaves_the_default<S: Stage>() {
     let server = serve::<S>(|error, _| match error.status().as_u16() {
         400 => panic!("on purpose"),

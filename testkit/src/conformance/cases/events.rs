@@ -1,4 +1,5 @@
-//! Server-sent events: they leave as they come, and end with the client and with the server.
+//! Server-sent events: each is sent at once, and the stream ends with the client and with the
+//! server.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use httpants_driver::{Event, Events, Request, Response};
 use crate::conformance::running::{Running, get, start};
 use crate::conformance::stage::{Received, Stage};
 
-/// As short as a machine under load allows.
+/// An interval that is as short as a busy machine allows.
 const HEARTBEAT: Duration = Duration::from_millis(200);
 
-/// One event, and then none for ever.
+/// A stream that yields one event and then waits forever.
 struct One(Option<Event>, #[expect(dead_code, reason = "counted")] Arc<()>);
 
 impl Stream for One {
@@ -25,7 +26,8 @@ impl Stream for One {
     }
 }
 
-/// A server of one event behind that with the id of the request, and the count of its streams.
+/// Starts a server that sends the event after the one whose id the request has; also returns a
+/// counter of its streams.
 fn serve<S: Stage>(heartbeat: Option<Duration>) -> (Running<S>, Arc<()>) {
     let held = Arc::new(());
     let kept = Arc::downgrade(&held);
@@ -50,7 +52,7 @@ fn with_id() -> &'static str {
     "GET / HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 6\r\n\r\n"
 }
 
-/// An event is received while the stream waits for the next one, and comments behind it.
+/// An event is received while the stream waits for the next one; comments follow it.
 pub fn events_and_comments_arrive_as_they_are_made<S: Stage>() {
     let (server, _) = serve::<S>(Some(HEARTBEAT));
     let mut client = server.connect();
@@ -69,7 +71,7 @@ pub fn events_and_comments_arrive_as_they_are_made<S: Stage>() {
     assert!(server.stage.time() - since >= 3 * HEARTBEAT, "before its time");
 }
 
-/// A client that has left is noticed by the comments.
+/// A client that has disconnected is noticed when a comment is sent.
 pub fn the_stream_of_a_client_that_left_is_dropped<S: Stage>() {
     let (server, held) = serve::<S>(Some(HEARTBEAT));
     for _ in 0..10 {
@@ -85,7 +87,7 @@ pub fn the_stream_of_a_client_that_left_is_dropped<S: Stage>() {
     server.wait_for_connections(0);
 }
 
-/// A shutdown ends the events whole, long before the end of its grace.
+/// A shutdown ends the stream after whole events, long before the end of its grace.
 pub fn events_end_with_the_server<S: Stage>() {
     let (server, held) = serve::<S>(None);
     let mut client = server.connect();

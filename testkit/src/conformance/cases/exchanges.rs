@@ -7,12 +7,12 @@ use crate::conformance::handler::Gate;
 use crate::conformance::running::{get, get_with, post, post_chunked, start, start_with};
 use crate::conformance::stage::{Received, Stage};
 
-/// Tells which request it was.
+/// Returns a description of the request.
 async fn describe(request: Request) -> String {
     format!("{} {} {}", request.method(), request.url(), request.body().map_or(0, Bytes::len))
 }
 
-/// A connection is kept for as many requests as come.
+/// A connection is kept open for any number of requests.
 pub fn requests_on_one_connection_are_served_in_turn<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
@@ -25,8 +25,8 @@ pub fn requests_on_one_connection_are_served_in_turn<S: Stage>() {
     assert_eq!(server.handle.connections(), 1);
 }
 
-/// Requests that arrive together are served in order, each response whole before the next, content
-/// and all, whatever takes long among it.
+/// Requests that arrive together are served in order, each response complete before the next, also
+/// with bodies and slow handlers.
 pub fn a_batch_of_requests_is_served_in_order<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
@@ -59,7 +59,7 @@ pub fn a_batch_of_requests_is_served_in_order<S: Stage>() {
     }
 }
 
-/// Bytes that come one at a time are the same request.
+/// A request that arrives one byte at a time is the same request.
 pub fn a_request_byte_by_byte_is_the_same_request<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
@@ -69,7 +69,7 @@ pub fn a_request_byte_by_byte_is_the_same_request<S: Stage>() {
     assert_eq!(client.response().text(), "POST /slowly 7");
 }
 
-/// HEAD gets the fields of GET and no content; the next request follows.
+/// The response to HEAD has the fields of GET and no body; the next request is served.
 pub fn head_gets_no_content<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| "content");
     let mut client = server.connect();
@@ -79,7 +79,7 @@ pub fn head_gets_no_content<S: Stage>() {
     assert_eq!(client.ask(get("/")).text(), "content");
 }
 
-/// HTTP/1.0 is served: without being asked to keep the connection, the server ends it.
+/// HTTP/1.0 is served: unless the client asks for keep-alive, the server closes the connection.
 pub fn the_older_version_closes_unless_asked_not_to<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
@@ -89,7 +89,7 @@ pub fn the_older_version_closes_unless_asked_not_to<S: Stage>() {
     client.expect_end();
 }
 
-/// A client that says `Connection: close` gets one more response and the end.
+/// A client that sends `Connection: close` gets one more response and the end of the stream.
 pub fn a_client_may_ask_for_the_close<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
@@ -99,7 +99,8 @@ pub fn a_client_may_ask_for_the_close<S: Stage>() {
     client.expect_end();
 }
 
-/// With `keep_alive` off each response says `Connection: close`, and that happens.
+/// If `keep_alive` is off, each response has `Connection: close`, and the server closes the
+/// connection.
 pub fn without_keep_alive_each_response_closes<S: Stage>() {
     let server = start_with::<S, _, _>(describe, |server| server.keep_alive(false));
     let mut client = server.connect();
@@ -108,7 +109,8 @@ pub fn without_keep_alive_each_response_closes<S: Stage>() {
     client.expect_end();
 }
 
-/// A bound on the requests of a connection closes it behind the last one, which says so.
+/// A limit on the requests of a connection closes it after the last response, which has
+/// `Connection: close`.
 pub fn a_connection_may_serve_a_bounded_number_of_requests<S: Stage>() {
     let server =
         start_with::<S, _, _>(describe, |server| server.config(|config| config.requests_per_connection = Some(3)));
@@ -119,8 +121,8 @@ pub fn a_connection_may_serve_a_bounded_number_of_requests<S: Stage>() {
     client.expect_end();
 }
 
-/// What is malformed gets its status and the end, behind the responses to earlier requests;
-/// nothing behind it is a request.
+/// A malformed request gets its status and the end of the connection, after the responses to
+/// earlier requests; bytes after it are not a request.
 pub fn a_bad_request_behind_a_good_one_is_refused<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
@@ -131,8 +133,8 @@ pub fn a_bad_request_behind_a_good_one_is_refused<S: Stage>() {
     client.expect_end();
 }
 
-/// A client that ends its sending side behind a request still gets the response, however long that
-/// takes, and the handler can ask whether it did.
+/// A client that ends its sending side after a request still gets the response, however long that
+/// takes, and the handler can ask whether the client did that.
 pub fn a_client_that_stops_sending_still_gets_its_response<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
@@ -147,7 +149,7 @@ pub fn a_client_that_stops_sending_still_gets_its_response<S: Stage>() {
     client.send(get("/"));
     client.end();
     server.wait("the handler runs", || gate.arrived() == 1);
-    // Its end is read before another connection's request that came later.
+    // The server reads the end of this stream before a later request of another connection.
     server.wait_for_connections(1);
     gate.open();
     let response = client.response();
@@ -155,7 +157,7 @@ pub fn a_client_that_stops_sending_still_gets_its_response<S: Stage>() {
     client.expect_end();
 }
 
-/// Responses are given as text, status, bytes or `Result`; each is what a client reads.
+/// Handlers may return text, a status, bytes or a `Result`; the client receives each as a response.
 pub fn whatever_becomes_a_response_is_one<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<Response, u16> {
         match request.path() {
@@ -175,7 +177,8 @@ pub fn whatever_becomes_a_response_is_one<S: Stage>() {
     assert_eq!(client.ask(get("/none")).status, 404);
 }
 
-/// A client that vanishes takes its handler with it: what that holds is let go at once.
+/// The handler of a client that disconnects is dropped: the values that it holds are dropped at
+/// once.
 pub fn a_client_that_resets_ends_its_handler<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
@@ -194,12 +197,11 @@ pub fn a_client_that_resets_ends_its_handler<S: Stage>() {
     client.send(get("/"));
     server.wait("the handler runs", || gate.arrived() == 1);
     client.reset();
-    server.wait("the handler is given up", || kept.strong_count() == 0);
+    server.wait("the handler is dropped", || kept.strong_count() == 0);
     server.wait_for_connections(0);
 }
 
-/// A handler that panics is a 500 to its client, and nothing to the others or to the next
-/// request.
+/// If a handler panics, its client gets 500; other clients and the next request are not affected.
 pub fn a_handler_that_panics_is_a_500_and_no_more<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         assert_ne!(request.path(), "/panic", "as it should");
@@ -212,7 +214,7 @@ pub fn a_handler_that_panics_is_a_500_and_no_more<S: Stage>() {
     assert_eq!(other.ask(get("/")).text(), "fine");
 }
 
-/// The same in the middle of a response: what was sent does not look whole.
+/// If a handler panics in the middle of a response, the response does not look complete.
 pub fn a_panic_within_a_response_drops_the_connection<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<Response, httpants_driver::Misuse> {
         let mut responder = request.responder();
@@ -225,7 +227,7 @@ pub fn a_panic_within_a_response_drops_the_connection<S: Stage>() {
     client.send(get("/"));
     let (received, _) = client.rest();
     assert!(!received.ends_with(b"0\r\n\r\n"), "{}", received.escape_ascii());
-    // The end of the stream would be the end of the content: it must be a reset.
+    // The body is delimited by the end of the stream, so the connection must be reset.
     let mut client = server.connect();
     client.send("GET / HTTP/1.0\r\n\r\n");
     assert_eq!(client.rest().1, Received::Reset);

@@ -1,4 +1,4 @@
-//! Files, sent by the kernel where the transport can and read by the driver where it cannot.
+//! Files, sent by the kernel if the transport supports it, otherwise read by the driver.
 
 use std::fs::{self, File};
 use std::future::ready;
@@ -11,15 +11,15 @@ use crate::conformance::caller::Caller;
 use crate::conformance::running::{Running, assert_same, get, get_with, noise, start, start_with};
 use crate::conformance::stage::{Platform, Stage, StageClient};
 
-/// More than any socket buffer holds.
+/// Length of a file in bytes: more than any socket buffer holds.
 const LENGTH: usize = 16 << 20;
 
-/// A server of a folder.
+/// A server for a folder.
 struct Site<S: Stage> {
     server: Running<S>,
     root: PathBuf,
     data: Vec<u8>,
-    /// Removed when the server has ended.
+    /// Removed after the server has ended.
     folder: TempDir,
 }
 
@@ -40,13 +40,13 @@ impl<S: Stage> Site<S> {
         Self { server, root, data, folder }
     }
 
-    /// Waits until no file of it is open.
+    /// Waits until no file of the folder is open.
     fn expect_closed(&self) {
         let root = &self.root;
         self.server.wait("all files are closed", || !is_any_open(root));
     }
 
-    /// Whole files, ranges and what is not there, on one connection.
+    /// Requests whole files, ranges and missing files on one connection, and checks the responses.
     fn expect_all(&self, client: &mut Caller<impl StageClient>) {
         let requests = [
             get("/data.bin"),
@@ -80,21 +80,22 @@ impl<S: Stage> Site<S> {
     }
 }
 
-/// Whether this process has a file below the folder open, where the platform tells.
+/// Returns true if this process has a file below the folder open; false if the platform does not
+/// list open files.
 fn is_any_open(root: &Path) -> bool {
     let Ok(open) = fs::read_dir("/proc/self/fd") else { return false };
     let below = |path: &Path| path.starts_with(root) && path != root;
     open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).any(|path| below(&path))
 }
 
-/// Files, ranges and several ranges arrive whole and in the order of their requests, and are
-/// closed behind it.
+/// Files, single ranges and several ranges are received completely and in the order of their
+/// requests; the files are closed afterwards.
 pub fn files_and_ranges_arrive_whole_and_in_order<S: Stage>() {
     let site = Site::<S>::start(false);
     site.expect_all(&mut site.server.connect());
 }
 
-/// The same over a unix socket.
+/// The same requests over a unix socket.
 #[cfg(unix)]
 pub fn files_arrive_over_unix_sockets<S: Platform>() {
     let site = Site::<S>::start(true);
@@ -102,7 +103,8 @@ pub fn files_arrive_over_unix_sockets<S: Platform>() {
     site.expect_all(&mut site.server.connect_to(&address));
 }
 
-/// HEAD has the fields of GET, a file that the client has is a 304, and a failed condition a 412.
+/// HEAD has the fields of GET; a file that the client already has is a 304, and a failed condition
+/// a 412.
 pub fn a_file_has_its_fields_and_conditions_are_evaluated<S: Stage>() {
     let site = Site::<S>::start(false);
     let mut client = site.server.connect();
@@ -117,8 +119,8 @@ pub fn a_file_has_its_fields_and_conditions_are_evaluated<S: Stage>() {
     site.expect_closed();
 }
 
-/// A client that stops reading within a file blocks no others; when it goes, its file is
-/// closed.
+/// A client that stops reading in the middle of a file does not block others; when it disconnects,
+/// its file is closed.
 pub fn a_reader_that_stops_blocks_no_others<S: Stage>() {
     let site = Site::<S>::start(false);
     let (mut slow, mut other) = (site.server.connect(), site.server.connect());
@@ -131,15 +133,15 @@ pub fn a_reader_that_stops_blocks_no_others<S: Stage>() {
     site.expect_closed();
 }
 
-/// A file that becomes shorter while it is sent cannot be sent as announced: the connection
-/// ends, and what came does not look whole.
+/// A file that is truncated while it is sent cannot be sent completely: the connection ends, and
+/// the response does not look complete.
 pub fn a_file_that_becomes_shorter_ends_the_connection<S: Stage>() {
     let site = Site::<S>::start(false);
     let path = site.root.join("short.bin");
     fs::write(&path, &site.data).expect("a file");
     let mut client = site.server.connect();
     client.send(get("/short.bin"));
-    // The response has begun, and is more than the buffers hold.
+    // The response has begun, and is larger than the buffers.
     client.take(1000);
     let shortened = File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 20));
     shortened.expect("a shorter file");
@@ -147,8 +149,8 @@ pub fn a_file_that_becomes_shorter_ends_the_connection<S: Stage>() {
     site.expect_closed();
 }
 
-/// A file is sent by a call of the responder, under a name in any script, with fields of one's
-/// own.
+/// A file can be sent by a call of the responder, with a name in any script and with fields of the
+/// application.
 pub fn a_file_is_sent_by_a_call_under_a_name_in_any_script<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("a.txt"), "content").expect("a file");
@@ -166,7 +168,7 @@ pub fn a_file_is_sent_by_a_call_under_a_name_in_any_script<S: Stage>() {
     assert!(disposition.contains("filename*=UTF-8''Gr%C3%B6%C3%9Fe.txt"), "{disposition}");
 }
 
-/// Left to a server in front, a file is named in a field, and its content stays here.
+/// With `x_sendfile`, a header field names the file, and its content is not sent.
 pub fn a_file_is_left_to_the_server_in_front<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = fs::canonicalize(folder.path()).expect("a folder");
@@ -181,7 +183,7 @@ pub fn a_file_is_left_to_the_server_in_front<S: Stage>() {
     assert_eq!((response.field("X-Accel-Redirect"), response.content.len()), (Some("/protected/a.txt"), 0));
 }
 
-/// An application may open a file by itself.
+/// An application may open a file itself.
 pub fn an_opened_file_is_sent_as_it_is<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| -> Result<Response, u16> {
         let mut file = tempfile::tempfile().map_err(|_| 500_u16)?;

@@ -1,4 +1,4 @@
-//! Clients that leave while their handler runs, or end only their sending side.
+//! Clients that disconnect while their handler runs, or end only their sending side.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use crate::conformance::handler::{CaseHandler, Gate};
 use crate::conformance::running::{Running, get, start_with};
 use crate::conformance::stage::Stage;
 
-/// Gates of the handlers.
+/// The gates of the handlers.
 #[derive(Clone, Default)]
 pub(super) struct Gates {
-    /// Where `/slow` waits.
+    /// The gate at which `/slow` waits.
     pub(super) slow: Gate,
-    /// Where `/watch` arrives once its client has left.
+    /// The gate at which `/watch` arrives after its client has disconnected.
     pub(super) left: Gate,
-    /// Held by every handler that runs.
+    /// A value that every running handler holds.
     pub(super) held: std::sync::Arc<()>,
 }
 
 impl Gates {
-    /// How many handlers run.
+    /// Returns the number of running handlers.
     pub(super) fn running(&self) -> usize {
-        // Those of the case and of the application.
+        // Minus the clones of the case and of the application.
         std::sync::Arc::strong_count(&self.held) - 2
     }
 }
 
-/// A server whose handlers read no body by themselves.
+/// Starts a server whose handlers do not read bodies.
 pub(super) fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> (Running<S>, Gates) {
     let gates = Gates::default();
     let kept = gates.clone();
@@ -55,10 +55,10 @@ pub(super) fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> (Running<S>, 
     (start_with(handler, settings), gates)
 }
 
-/// As short as a machine under load allows.
+/// A timeout that is as short as a busy machine allows.
 const SPAN: Duration = Duration::from_millis(300);
 
-/// A client that ended its sending side gets its response, and its handler learns of the end.
+/// A client that ended its sending side gets its response, and its handler is notified of the end.
 pub fn a_half_closed_client_is_served<S: Stage>() {
     let (server, gates) = serve::<S>(|_| {});
     let mut client = server.connect();
@@ -66,13 +66,13 @@ pub fn a_half_closed_client_is_served<S: Stage>() {
     server.wait("the handler runs", || gates.running() == 1);
     assert!(client.is_quiet());
     client.end();
-    server.wait("the handler learns of the end", || gates.left.arrived() == 1);
+    server.wait("the handler is notified of the end", || gates.left.arrived() == 1);
     assert_eq!(client.response().text(), "true");
     client.expect_end();
     server.wait_for_connections(0);
 }
 
-/// But not for ever: 503 where no head has left.
+/// If the response does not begin within the timeout, a half-closed client gets 503.
 pub fn a_half_closed_client_is_a_503_in_time<S: Stage>() {
     let (server, gates) = serve::<S>(|config| config.timeouts.half_closed = Some(SPAN));
     let mut client = server.connect();
@@ -88,8 +88,8 @@ pub fn a_half_closed_client_is_a_503_in_time<S: Stage>() {
     server.wait_for_connections(0);
 }
 
-/// A hundred clients that left while their slow handlers run: none of them holds a connection
-/// longer than a half-closed one may take.
+/// A hundred clients disconnect while their slow handlers run: none of them holds a connection
+/// longer than the timeout of half-closed ones.
 pub fn clients_that_left_are_gone_in_time<S: Stage>() {
     let (server, gates) = serve::<S>(|config| config.timeouts.half_closed = Some(SPAN));
     for _ in 0..100 {

@@ -12,13 +12,13 @@ use crate::conformance::running::{get, noise, post, start_with};
 use crate::conformance::stage::Platform;
 use crate::conformance::stage::Stage;
 
-/// Connections over the limit of their address get 503, and those of clients that left make room.
+/// Connections over the limit of their address get 503; when clients disconnect, others are served.
 pub fn connections_over_the_limit_of_an_address_get_503<S: Stage>() {
     let server = start_with::<S, _, _>(async |_: Request| "done", |server| server.max_connections_per_address(2));
     let (mut first, mut second) = (server.connect(), server.connect());
     assert_eq!(first.ask(get("/")).text(), "done");
     assert_eq!(second.ask(get("/")).text(), "done");
-    // It gets the response, although it sends more than the server reads at once.
+    // The client receives the response although it sends more than the server reads at once.
     let mut third = server.connect();
     third.send_meanwhile(post("/", "", &noise(200_000)));
     let response = third.response();
@@ -32,7 +32,7 @@ pub fn connections_over_the_limit_of_an_address_get_503<S: Stage>() {
     assert_eq!(server.handle.counters().connections_over_address_limit, 1);
 }
 
-/// Unix sockets have no addresses to be limited by.
+/// Unix sockets have no address, so that limit does not apply to them.
 #[cfg(unix)]
 pub fn connections_of_unix_sockets_have_no_limit<S: Platform>() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -46,7 +46,8 @@ pub fn connections_of_unix_sockets_have_no_limit<S: Platform>() {
     }
 }
 
-/// A full server refuses where it is to, and serves again once there is a place.
+/// A full server refuses connections if `when_full` says so, and serves again when a connection has
+/// ended.
 pub fn a_full_server_refuses_where_it_is_to<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |_: Request| "done",
@@ -66,7 +67,7 @@ pub fn a_full_server_refuses_where_it_is_to<S: Stage>() {
     assert_eq!(server.handle.counters().closes.overloaded, 70);
 }
 
-/// At its age an idle connection closes, and one with a request after its response.
+/// At its maximum age an idle connection is closed, and one with a request after its response.
 pub fn an_old_connection_closes_after_its_response<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
@@ -100,7 +101,7 @@ pub fn an_old_connection_closes_after_its_response<S: Stage>() {
     busy.expect_end();
 }
 
-/// A request has limits of its own, and the next one on its connection those of the server.
+/// Limits can be set for one request; the next one on its connection has those of the server.
 pub fn a_request_has_limits_of_its_own<S: Stage>() {
     let span = Duration::from_millis(300);
     let server = start_with::<S, _, _>(
@@ -126,8 +127,7 @@ pub fn a_request_has_limits_of_its_own<S: Stage>() {
     assert_eq!(slow.response().status, 408);
 }
 
-/// A request without a body has a time of its own to be handled in, and the others have that of the
-/// server.
+/// A handler timeout can be set for a request without a body; the others have that of the server.
 pub fn a_request_without_a_body_has_a_timeout_of_its_own<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
@@ -154,6 +154,6 @@ pub fn a_request_without_a_body_has_a_timeout_of_its_own<S: Stage>() {
     assert_eq!(other.response().status, 503);
     gate.open();
     assert_eq!(report.response().text(), "done");
-    // The next request of the connection has the time of the server again.
+    // The next request of the connection has the timeout of the server again.
     assert_eq!(report.ask(get("/")).text(), "done");
 }

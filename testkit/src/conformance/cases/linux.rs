@@ -1,6 +1,6 @@
-//! What Linux offers and a runtime may use, where it lets the descriptor be reached: sending
-//! files without copying them, and holding bytes back until more follow. For adapters that say
-//! so: `conformance_suite!(Stage, linux)`.
+//! Features of Linux that a runtime may use if it has access to the descriptor: sending files
+//! without copying them, and delaying bytes until more follow. Adapters that use them enable these
+//! cases with `conformance_suite!(Stage, linux)`.
 
 use std::fs::File;
 use std::future::poll_fn;
@@ -30,8 +30,8 @@ impl<S: Stage> Pair<S> {
     }
 }
 
-/// `poll_send_file` sends from the offset it is asked for, wherever the file stands, up to the
-/// length or the end of the file, and says 0 there.
+/// `poll_send_file` sends from the given offset, whatever the file's position, up to the length or
+/// the end of the file, where it returns 0.
 pub fn a_file_is_sent_from_where_it_is_asked_for_to_its_end<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let file = file(b"0123456789");
@@ -43,7 +43,7 @@ pub fn a_file_is_sent_from_where_it_is_asked_for_to_its_end<S: Stage>() {
     });
 }
 
-/// Offsets and lengths past what 31 bits count are as good as others.
+/// Offsets and lengths over 31 bits are supported.
 pub fn a_large_file_is_sent_from_far_behind<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let mut file = tempfile::tempfile().expect("a file");
@@ -58,7 +58,8 @@ pub fn a_large_file_is_sent_from_far_behind<S: Stage>() {
     });
 }
 
-/// A client that does not read makes a file wait, and wakes it; no byte is lost.
+/// If a client does not read, sending a file is pending, and the client's reading wakes it; no byte
+/// is lost.
 pub fn a_file_waits_for_a_slow_reader<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let content = noise(64 << 20);
@@ -81,7 +82,7 @@ pub fn a_file_waits_for_a_slow_reader<S: Stage>() {
     });
 }
 
-/// What the kernel cannot send from is declined, and the driver reads it.
+/// A file from which the kernel cannot send is declined, and the driver reads it.
 pub fn what_is_no_file_to_send_from_is_left_to_the_driver<S: Platform>() {
     with_pair(async |mut pair: Pair<S>| {
         let folder = File::open("/proc/self").expect("a folder");
@@ -90,11 +91,11 @@ pub fn what_is_no_file_to_send_from_is_left_to_the_driver<S: Platform>() {
     });
 }
 
-/// How long the kernel holds back at least what has more behind it: 200 ms, less what a timer
-/// of its may be early.
+/// Minimum time for which the kernel delays bytes that were sent with [`SendHint::More`]: 200 ms,
+/// minus what its timer may be early.
 const HELD: Duration = Duration::from_millis(150);
 
-/// With [`SendHint::More`] a head waits for its content and leaves in one packet with it (`MSG_MORE`).
+/// With [`SendHint::More`], a head waits for its body and is sent in the same packet (`MSG_MORE`).
 pub fn what_has_more_behind_it_leaves_together_with_it<S: Platform>() {
     let is_held = || {
         with_pair(async |mut pair: Pair<S>| {
@@ -109,6 +110,6 @@ pub fn what_has_more_behind_it_leaves_together_with_it<S: Platform>() {
             held
         })
     };
-    // A machine under load may look too late.
-    assert!((0..20).any(|_| is_held()), "it was never held back");
+    // A busy machine may check too late.
+    assert!((0..20).any(|_| is_held()), "the bytes were never delayed");
 }

@@ -1,4 +1,4 @@
-//! Many connections, and where they come from.
+//! Many connections, and their addresses.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,7 +16,7 @@ async fn remote(request: Request) -> String {
     format!("{:?}", request.connection_info().remote_addr.ip())
 }
 
-/// More connections than allowed wait to be accepted, and are served when others end.
+/// Connections over the maximum wait to be accepted, and are served when others end.
 pub fn connections_over_the_cap_wait<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
@@ -47,8 +47,8 @@ pub fn connections_over_the_cap_wait<S: Stage>() {
     assert_eq!(second.ask(get("/")).text(), "done");
 }
 
-/// Clients that were refused and do not leave give their places up to others, at once; those that
-/// are served do not.
+/// Clients that were refused and do not disconnect are closed at once when others need their
+/// places; clients that are being served are not.
 pub fn connections_that_linger_make_room<S: Stage>() {
     let server = start_with::<S, _, _>(async |_: Request| "done", |server| server.max_connections(4));
     let mut served = server.connect();
@@ -67,13 +67,13 @@ pub fn connections_that_linger_make_room<S: Stage>() {
         assert_eq!(client.ask(get("/")).text(), "done");
     }
     assert_eq!(served.ask(get("/")).text(), "done");
-    // Each of those that were refused would be awaited for 5 s.
+    // Without that, each refused client could hold its place for 5 s.
     assert!(server.stage.time() - since < Duration::from_secs(5));
     drop(refused);
 }
 
-/// Two hundred clients at once, each with a connection of its own that is open while the others
-/// are, get each what is theirs.
+/// Two hundred clients at once, each with a connection that is open while the others are, get their
+/// own responses.
 pub fn two_hundred_clients_are_served_at_once<S: Stage>() {
     let server = start::<S, _, _>(async |mut request: Request| match request.body_mut().bytes().await {
         Ok(content) => content.to_vec(),
@@ -94,8 +94,8 @@ pub fn two_hundred_clients_are_served_at_once<S: Stage>() {
     server.wait_for_connections(0);
 }
 
-/// Of a PROXY header of version 2, the handler gets the client's address and the additions of the
-/// proxy, wherever the header is cut; the next request on the connection has them, too.
+/// The handler gets the client's address and the TLVs of a PROXY header of version 2, at whatever
+/// position the header is split; the next request on the connection has them, too.
 pub fn additions_of_a_proxy_reach_the_handler<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |request: Request| {
@@ -118,14 +118,14 @@ pub fn additions_of_a_proxy_reach_the_handler<S: Stage>() {
         assert_eq!(client.response().text(), expected, "cut {cut}");
         assert_eq!(client.ask(get("/")).text(), expected, "cut {cut}");
     }
-    // An addition that does not end with its header.
+    // A TLV that does not end with its header.
     let mut client = server.connect();
     client.send([&header[..header.len() - 3], &[9, 0, 0], &get("/")].concat());
     client.expect_close();
     server.wait_for_connections(0);
 }
 
-/// One connection after the other: none is forgotten, and nothing is left of those before.
+/// Connections that follow each other are all served, and nothing is left of the previous ones.
 pub fn connections_come_and_go<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| "done");
     for number in 0..200 {
@@ -139,8 +139,8 @@ pub fn connections_come_and_go<S: Stage>() {
     server.wait_for_connections(0);
 }
 
-/// Several addresses are served at once, those of unix sockets too; a request knows by which of
-/// them its client came.
+/// Several addresses are served at once, including unix sockets; a request has the address to which
+/// its client connected.
 #[cfg(unix)]
 pub fn several_addresses_are_served_at_once<S: Platform>() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -154,8 +154,8 @@ pub fn several_addresses_are_served_at_once<S: Platform>() {
     assert_eq!(responses, ["Some(127.0.0.1)", "Some(127.0.0.1)", "None"]);
 }
 
-/// The address of all IPv6 serves IPv4 too, and shows those clients as what they are. On a
-/// machine without IPv6 a port alone is that of IPv4.
+/// The unspecified address of IPv6 serves IPv4, too, and such clients have IPv4 addresses. On a
+/// machine without IPv6, a port alone means the unspecified address of IPv4.
 pub fn both_families_are_served_by_one_port<S: Platform>() {
     let server = start_with::<S, _, _>(remote, |server| server.listen(0));
     let ListenAddress::Socket(bound) = server.stage.addresses()[1].clone() else { panic!("a port was asked for") };
@@ -169,7 +169,7 @@ pub fn both_families_are_served_by_one_port<S: Platform>() {
     }
 }
 
-/// Several workers share the port, each on a thread of its own, and all of them end.
+/// Several workers share the port, each on its own thread, and all of them end.
 pub fn workers_serve_on_threads_of_their_own<S: Platform>() {
     let threads = Arc::new(Mutex::new(HashSet::new()));
     let seen = Arc::clone(&threads);
@@ -182,7 +182,7 @@ pub fn workers_serve_on_threads_of_their_own<S: Platform>() {
     );
     let used = || threads.lock().unwrap_or_else(PoisonError::into_inner).len();
     let mut clients = Vec::new();
-    // Which worker gets a connection is a matter of chance.
+    // Which worker accepts a connection is not deterministic.
     while used() < 3 && clients.len() < 500 {
         let mut client = server.connect();
         assert_eq!(client.ask(get("/")).text(), "done");

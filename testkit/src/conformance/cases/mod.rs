@@ -1,5 +1,5 @@
-//! The cases, each a function that panics where the runtime falls short; what it must do stands
-//! in the documentation of the function.
+//! The cases: functions that panic if the runtime does not meet a requirement. The documentation of
+//! each function states the requirement.
 
 pub mod content;
 pub mod contract;

@@ -1,5 +1,5 @@
-//! Where `Transport::poll_peer_closed` is implemented: the end of a client behind
-//! unread bytes is noticed.
+//! For runtimes that implement `Transport::poll_peer_closed`: the end of a client's stream is
+//! noticed while received bytes are still unread.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,20 +15,21 @@ use super::waking::Flag;
 use crate::conformance::running::{get, noise, post};
 use crate::conformance::stage::{Stage, StageClient};
 
-/// Bytes that are never read, fewer than the buffers of both ends hold.
+/// Number of bytes that are never read: fewer than the buffers of both ends hold.
 const UNREAD: usize = 10_000;
 
 impl<S: Stage> Pair<S> {
-    /// Whether the wait goes on with this waker.
+    /// Returns true if the wait with this waker is pending.
     fn closed_waits(&mut self, waker: &Waker, awaited: PeerClose) -> bool {
         match self.transport.poll_peer_closed(&mut Context::from_waker(waker), awaited) {
             Poll::Pending => true,
             Poll::Ready(Ok(())) => false,
-            Poll::Ready(Err(error)) => panic!("a connection that is open: {error}"),
+            Poll::Ready(Err(error)) => panic!("an error on an open connection: {error}"),
         }
     }
 
-    /// Waits so long; how often the task was polled, and what it got.
+    /// Waits for at most `span`; returns the number of polls of the task, and the result of the
+    /// wait.
     async fn wait_for_close(&mut self, span: Duration, awaited: PeerClose) -> (usize, Option<io::Result<()>>) {
         let runtime = self.stage.runtime();
         let mut end = pin!(runtime.sleep_until(runtime.now().mono + span));
@@ -44,8 +45,8 @@ impl<S: Stage> Pair<S> {
     }
 }
 
-/// Waits while the client is there, whether it has sent something or not, and for a reset also
-/// behind its end; and does not turn in a loop meanwhile.
+/// The wait is pending while the client is connected, whether it has sent something or not, and
+/// if a reset is awaited also after the end of its stream; it does not poll in a loop meanwhile.
 pub fn a_client_that_is_there_is_waited_for<S: Stage>() {
     for (unread, ended, awaited) in [
         (0, false, PeerClose::EndOrReset),
@@ -61,14 +62,14 @@ pub fn a_client_that_is_there_is_waited_for<S: Stage>() {
             }
             let (polls, closed) = pair.wait_for_close(Duration::from_millis(100), awaited).await;
             assert!(closed.is_none(), "unread {unread}, ended {ended}: {closed:?}");
-            // One for each millisecond is a runtime that looks again and again, which it may.
+            // One poll per millisecond is allowed: a runtime may check periodically.
             assert!(polls < 300, "unread {unread}, ended {ended}: {polls} polls");
         });
     }
 }
 
-/// The end of the client's stream wakes the waker of the last poll, also behind bytes that are
-/// not read; those can still be read.
+/// The end of the client's stream wakes the waker of the last poll, also after unread bytes; those
+/// can still be read.
 pub fn the_end_behind_unread_bytes_is_noticed<S: Stage>() {
     for unread in [0, 1, UNREAD] {
         with_pair(async |mut pair: Pair<S>| {
@@ -81,7 +82,10 @@ pub fn the_end_behind_unread_bytes_is_noticed<S: Stage>() {
             );
             pair.client.end();
             let waker = last.waker();
-            last.until(&runtime, "who waits for the end", || !pair.closed_waits(&waker, PeerClose::EndOrReset)).await;
+            last.until(&runtime, "the task that waits for the end", || {
+                !pair.closed_waits(&waker, PeerClose::EndOrReset)
+            })
+            .await;
             let mut buffer = vec![0; unread + 1];
             let mut read = 0;
             while read < unread {
@@ -93,7 +97,7 @@ pub fn the_end_behind_unread_bytes_is_noticed<S: Stage>() {
     }
 }
 
-/// An end that was there before the first poll is noticed by it.
+/// The first poll reports an end of the stream that happened before.
 pub fn an_end_before_the_first_poll_is_noticed<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         pair.client.send(&noise(UNREAD));
@@ -103,7 +107,7 @@ pub fn an_end_before_the_first_poll_is_noticed<S: Stage>() {
     });
 }
 
-/// A reset is an error, behind unread bytes and behind the end of the stream.
+/// A reset is an error, also after unread bytes and after the end of the stream.
 pub fn a_reset_behind_unread_bytes_is_an_error<S: Stage>() {
     for (unread, ended) in [(0, false), (UNREAD, false), (0, true), (UNREAD, true)] {
         with_pair(async |mut pair: Pair<S>| {
@@ -129,19 +133,19 @@ pub fn a_reset_behind_unread_bytes_is_an_error<S: Stage>() {
                     }
                 }
             };
-            flag.until(&runtime, "who waits for a reset", reset).await;
+            flag.until(&runtime, "the task that waits for a reset", reset).await;
             assert!(closed.is_err(), "unread {unread}, ended {ended}");
         });
     }
 }
 
-/// A request and bytes behind its head that its handler does not read: content, or more
-/// pipelined requests than the server reads ahead.
+/// Returns requests followed by bytes that their handler does not read: a body, or more pipelined
+/// requests than the server reads ahead.
 fn unread_requests(path: &str) -> [Vec<u8>; 2] {
     [post(path, "", &noise(UNREAD)), [get(path), get("/").repeat(1_000)].concat()]
 }
 
-/// A handler learns that its client ended its stream behind unread bytes.
+/// A handler is notified that its client ended its stream after unread bytes.
 pub fn a_handler_learns_of_the_end_behind_unread_bytes<S: Stage>() {
     for request in unread_requests("/watch") {
         let (server, gates) = serve::<S>(|_| {});
@@ -149,13 +153,13 @@ pub fn a_handler_learns_of_the_end_behind_unread_bytes<S: Stage>() {
         client.send(&request);
         server.wait("the handler runs", || gates.running() == 1);
         client.end();
-        server.wait("the handler learns of the end", || gates.left.arrived() == 1);
+        server.wait("the handler is notified of the end", || gates.left.arrived() == 1);
         assert_eq!(client.response().text(), "true");
     }
 }
 
-/// A client that resets takes its handler with it, whatever it has sent before, and also where it
-/// had ended its stream.
+/// A reset by the client drops its handler, whatever the client has sent before, and also if it has
+/// ended its stream.
 pub fn a_reset_behind_unread_bytes_drops_the_handler<S: Stage>() {
     let [content, pipelined] = unread_requests("/watch-on");
     for request in [get("/watch-on"), content, pipelined] {
@@ -166,7 +170,7 @@ pub fn a_reset_behind_unread_bytes_drops_the_handler<S: Stage>() {
             server.wait("the handler runs", || gates.running() == 1);
             if ends_before {
                 client.end();
-                server.wait("the handler learns of the end", || gates.left.arrived() == 1);
+                server.wait("the handler is notified of the end", || gates.left.arrived() == 1);
             }
             client.reset();
             server.wait("the handler is dropped", || gates.running() == 0);
@@ -175,7 +179,8 @@ pub fn a_reset_behind_unread_bytes_drops_the_handler<S: Stage>() {
     }
 }
 
-/// Clients that leave behind unread bytes hold no connection longer than a half-closed one may.
+/// Clients that disconnect after unread bytes hold no connection longer than the timeout of
+/// half-closed ones.
 pub fn clients_that_left_unread_bytes_are_gone_in_time<S: Stage>() {
     let span = Duration::from_millis(300);
     let (server, gates) = serve::<S>(|config| config.timeouts.half_closed = Some(span));

@@ -1,4 +1,4 @@
-//! What the driver counts on of a runtime with sockets and threads.
+//! Requirements of the driver for a runtime with sockets and threads.
 
 use std::io;
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use httpants_driver::ListenAddress;
 use httpants_driver::protocol::{Address, ConnectionInfo};
 use httpants_driver::runtime::{Runtime, SendHint, Spawn};
 
-/// An accepted connection comes with the addresses of both its ends.
+/// An accepted connection has the addresses of both its ends.
 pub fn an_accepted_connection_knows_both_ends<S: Platform>() {
     within(async |mut stage: S| {
         let mut listener = stage.listen().expect("a listener");
@@ -25,8 +25,8 @@ pub fn an_accepted_connection_knows_both_ends<S: Platform>() {
     });
 }
 
-/// A unix socket is served like any other; its ends have no internet address, and there is no
-/// reset to make its close one.
+/// A unix socket is served like any other; its ends have no IP address, and its close cannot be a
+/// reset.
 #[cfg(unix)]
 pub fn unix_sockets_have_no_internet_address<S: Platform>() {
     use crate::conformance::stage::{Received, StageClient};
@@ -36,7 +36,7 @@ pub fn unix_sockets_have_no_internet_address<S: Platform>() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("socket");
         let socket = std::os::unix::net::UnixListener::bind(&path).expect("a unix socket");
-        socket.set_nonblocking(true).expect("a socket that does not block");
+        socket.set_nonblocking(true).expect("a non-blocking socket");
         let mut listener = stage.runtime().listen_unix(socket).expect("a listener");
         let client = stage.connect_to(&ListenAddress::Unix(path)).expect("a connection");
         let (transport, peer) = accept(&mut listener).await;
@@ -56,22 +56,22 @@ pub fn unix_sockets_have_no_internet_address<S: Platform>() {
     });
 }
 
-/// Work that blocks runs on another thread.
+/// Blocking work runs on another thread.
 pub fn work_that_blocks_runs_elsewhere<S: Platform>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let (sender, receiver) = mpsc::channel();
         let worker = runtime.unblock(move || {
-            receiver.recv_timeout(PATIENCE).expect("the runtime goes on while this blocks");
+            receiver.recv_timeout(PATIENCE).expect("the runtime continues while this blocks");
             thread::current().id()
         });
-        sender.send(()).expect("work that has not given up");
+        sender.send(()).expect("work that is still waiting");
         assert_ne!(worker.await.expect("work that is done"), thread::current().id());
     });
 }
 
-/// Files are also closed where no runtime is left: the pool does the work there or drops it,
-/// and does not panic.
+/// Files may also be closed outside of the runtime: the pool then does the work or drops it, and
+/// does not panic.
 pub fn the_pool_is_no_trap_outside_the_runtime<S: Platform>() {
     let (runtime, pool) = within(async |stage: S| {
         let runtime = stage.runtime();
@@ -83,12 +83,12 @@ pub fn the_pool_is_no_trap_outside_the_runtime<S: Platform>() {
     drop(runtime.unblock(move || sender.send(())));
     let elsewhere = thread::spawn(move || drop(pool.run(move || other.send(()).map_err(io::Error::other))));
     elsewhere.join().expect("no panic");
-    // Both have ended when no sender is left.
+    // Both have ended when all senders are dropped.
     while receiver.recv_timeout(PATIENCE).is_ok() {}
     assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 
-/// A waker works from any thread: handlers hand work to threads of their own.
+/// A waker works from any thread: handlers may pass work to other threads.
 pub fn another_thread_wakes_a_task<S: Platform>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
@@ -100,7 +100,7 @@ pub fn another_thread_wakes_a_task<S: Platform>() {
             opens_done.open();
         }));
         let other = thread::spawn(move || {
-            // Both have gone to sleep by then, or will not need to.
+            // By then both threads are waiting, or need not wait.
             thread::park_timeout(Duration::from_millis(20));
             opens_main.open();
             opens_task.open();

@@ -1,4 +1,4 @@
-//! Responses that are given call by call, cookies, and the time of a request.
+//! Responses that are sent call by call, cookies, and the time of a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,8 +12,8 @@ use crate::conformance::handler::Gate;
 use crate::conformance::running::{get, get_with, start, start_with};
 use crate::conformance::stage::Stage;
 
-/// The calls of Pants, one after the other: they give one response, framed for the version
-/// of the request.
+/// The calls of Pants, one after the other, send one response, framed for the version of the
+/// request.
 pub fn a_response_is_sent_call_by_call<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         request.set_cookie(Cookie::new("a", "1"))?;
@@ -33,19 +33,20 @@ pub fn a_response_is_sent_call_by_call<S: Stage>() {
         assert!(response.head.contains(&format!("\r\n{field}")), "{}", response.head);
     }
     assert!(response.field("Date").is_some() && response.field("Server").is_some(), "{}", response.head);
-    // HEAD has the fields, and the handler ends where it sends the first content.
+    // The response to HEAD has the fields, and the handler ends when it sends the first piece of
+    // the body.
     client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     let head = client.response_to_head();
     assert_eq!((head.status, head.field("X-Two"), head.field("Connection")), (201, Some("2"), None));
     assert_eq!(client.ask(get("/")).text(), "onetwo");
-    // The older version has no chunks: the end of the connection is the end of the content.
+    // HTTP/1.0 has no chunks: the body is delimited by the end of the connection.
     let mut older = server.connect();
     let response = older.ask("GET / HTTP/1.0\r\n\r\n");
     assert_eq!((response.status, response.text(), response.field("Transfer-Encoding")), (201, "onetwo", None));
     older.expect_end();
 }
 
-/// A whole response in one call, and trailer fields behind chunks.
+/// A whole response is sent in one call, and trailer fields follow chunks.
 pub fn a_response_is_sent_in_one_call<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<Response, Misuse> {
         let mut responder = request.responder();
@@ -67,7 +68,7 @@ pub fn a_response_is_sent_in_one_call<S: Stage>() {
     assert_eq!((response.text(), &*response.trailers), ("pieces", "X-Sum: 6\r\n"));
 }
 
-/// A call out of order is an error that names the expected one, and the response goes on.
+/// A call out of order is an error that names the expected call, and the response continues.
 pub fn calls_in_a_wrong_order_are_errors<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         let mut responder = request.responder();
@@ -84,8 +85,8 @@ pub fn calls_in_a_wrong_order_are_errors<S: Stage>() {
     );
 }
 
-/// Interim responses leave while the handler still works, any number of them, but not to the
-/// older version.
+/// Interim responses are sent while the handler still works, any number of them, but not to
+/// HTTP/1.0 clients.
 pub fn interim_responses_arrive_before_the_response<S: Stage>() {
     let gate = Gate::default();
     let kept = gate.clone();
@@ -110,7 +111,7 @@ pub fn interim_responses_arrive_before_the_response<S: Stage>() {
     for _ in 0..200 {
         assert_eq!(client.take(progress.len()), progress.as_bytes());
     }
-    server.wait("the handler works on", || gate.arrived() == 1);
+    server.wait("the handler continues", || gate.arrived() == 1);
     assert!(client.is_quiet());
     gate.open();
     assert_eq!(client.response().text(), "true Err(InterimStatus(101))");
@@ -118,8 +119,8 @@ pub fn interim_responses_arrive_before_the_response<S: Stage>() {
     assert_eq!((older.status, older.text()), (200, "false Err(InterimStatus(101))"));
 }
 
-/// `send` waits where the client does not read: what a handler produces is bounded by what the
-/// buffers hold, and all of it arrives once the client reads.
+/// `send` waits if the client does not read: the handler cannot produce more than the buffers hold,
+/// and all of it arrives when the client reads.
 pub fn a_slow_reader_makes_the_responder_wait<S: Stage>() {
     const PIECES: usize = 4000;
     let sent = Arc::new(AtomicUsize::new(0));
@@ -152,7 +153,7 @@ pub fn a_slow_reader_makes_the_responder_wait<S: Stage>() {
     assert_eq!(sent.load(Ordering::Acquire), 2 * PIECES);
 }
 
-/// Cookies that were set leave with the head; `send_cookies` chooses among them.
+/// Cookies that were set are sent with the head; `send_cookies` selects some of them.
 pub fn only_the_cookies_that_are_named_leave<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         for name in ["a", "b", "c"] {
@@ -169,8 +170,8 @@ pub fn only_the_cookies_that_are_named_leave<S: Stage>() {
     assert_eq!(client.ask(get("/one")).fields("Set-Cookie").collect::<Vec<_>>(), ["b=1"]);
 }
 
-/// A signed cookie that comes back is known; an altered one is not. All workers and connections
-/// sign with the same secret.
+/// A signed cookie that the client sends back is accepted; an altered one is not. All workers and
+/// connections use the same secret.
 pub fn signed_cookies_are_known_on_another_connection<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |request: Request| -> Result<String, Misuse> {
@@ -186,7 +187,7 @@ pub fn signed_cookies_are_known_on_another_connection<S: Stage>() {
     assert_eq!(with(&format!("{cookie}x")).text(), "");
 }
 
-/// `Request::time` counts from the request on the runtime's clock.
+/// `Request::time` counts from the request, on the runtime's clock.
 pub fn time_counts_from_the_request<S: Stage>() {
     const SPAN: Duration = Duration::from_millis(100);
     let gate = Gate::default();

@@ -1,4 +1,4 @@
-//! A site: files found before there is a response, and pages where there is none.
+//! A site: `FileRoot::find`, and the `fallback` and `not_found` files.
 
 use std::fs;
 use std::future::ready;
@@ -12,7 +12,7 @@ use crate::conformance::stage::Stage;
 
 const HTML: &str = "Accept: text/html,*/*;q=0.8\r\n";
 
-/// A folder with an application that routes in the browser.
+/// Creates a folder with an application that routes in the browser.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, content) in [
@@ -27,7 +27,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Starts its server, whose one route of its own is `/api`.
+/// Starts a server for the folder, with the additional route `/api`.
 fn site<S: Stage>(folder: &Path) -> Running<S> {
     let files = FileRoot::open(folder).and_then(|files| files.fallback("index.html"));
     let files = files.and_then(|files| files.not_found("404.html")).expect("a folder with both pages");
@@ -44,7 +44,7 @@ fn site<S: Stage>(folder: &Path) -> Running<S> {
     })
 }
 
-/// Where there is no file, an application has its own routes; a browser that navigates gets the
+/// If there is no file, an application can use its own routes; a browser that navigates gets the
 /// fallback, with conditions and ranges, and everything else gets the page for 404.
 pub fn a_site_has_routes_a_fallback_and_a_page_for_404<S: Stage>() {
     let folder = folder();
@@ -75,7 +75,7 @@ pub fn a_site_has_routes_a_fallback_and_a_page_for_404<S: Stage>() {
     assert_eq!(client.ask(post("/orders/7", HTML, b"")).text(), "<h1>lost");
 }
 
-/// The file that was found is what is sent, though another has taken its place meanwhile.
+/// The file that was found is sent, even if it is replaced meanwhile.
 pub fn a_file_that_was_found_is_sent_though_it_is_replaced<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("data.bin");
@@ -96,8 +96,8 @@ pub fn a_file_that_was_found_is_sent_though_it_is_replaced<S: Stage>() {
     assert_eq!(client.ask(get("/data.bin")).text(), "new");
 }
 
-/// Index names, types, tags and caching are settings of a root, and a file that is to be displayed
-/// has a name, too.
+/// Index names, types, tags and caching are settings of a root, and a file that is displayed can
+/// have a name, too.
 pub fn a_root_has_settings_and_a_displayed_file_a_name<S: Stage>() {
     let folder = folder();
     fs::write(folder.path().join("home.md"), "# home").expect("a file");

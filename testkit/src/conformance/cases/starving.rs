@@ -1,4 +1,4 @@
-//! Responses that could go on for ever let the other clients of their worker have their turn.
+//! Endless responses do not block the other clients of their worker.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, get, start};
 use crate::conformance::stage::{Platform, Stage};
 
-/// Work that goes on until it is stopped.
+/// Work that continues until it is stopped.
 #[derive(Clone, Default)]
 struct Work {
     steps: Arc<AtomicUsize>,
@@ -21,11 +21,11 @@ struct Work {
     begun: Gate,
 }
 
-/// More than there are before others have their turn, and few enough to fail soon.
+/// Maximum number of steps: more than one turn has, and few enough that a failure is reported soon.
 const MOST: usize = 20_000_000;
 
 impl Work {
-    /// Does one more step; says whether to go on.
+    /// Does one more step; returns true to continue.
     fn step(&self) -> bool {
         if self.steps.fetch_add(1, Ordering::AcqRel) == 0 {
             self.begun.open();
@@ -46,7 +46,8 @@ impl Stream for Work {
     }
 }
 
-/// Goes on for ever on `/stream` and `/sends`; `/stop` waits until that has begun, and ends it.
+/// Starts a server that continues endlessly on `/stream` and `/sends`; `/stop` waits until that has
+/// begun, and ends it.
 fn serve<S: Stage>() -> (Running<S>, Work) {
     let work = Work::default();
     let kept = work.clone();
@@ -77,8 +78,8 @@ async fn respond(request: Request, work: Work) -> Result<Response, Misuse> {
     }
 }
 
-/// One client gets a stream of empty pieces, or a response in which nothing is sent; the other
-/// clients are served meanwhile.
+/// While one client gets a stream of empty pieces, or a response in which nothing is sent, the
+/// other clients are served.
 pub fn a_response_of_nothing_blocks_no_others<S: Stage>() {
     for path in ["/stream", "/sends"] {
         let (server, work) = serve::<S>();
@@ -92,7 +93,7 @@ pub fn a_response_of_nothing_blocks_no_others<S: Stage>() {
     }
 }
 
-/// The response to HEAD has no body: a stream without end is not even begun.
+/// The response to HEAD has no body: an endless stream is not polled.
 pub fn head_of_a_stream_without_end_gets_a_response<S: Stage>() {
     let (server, work) = serve::<S>();
     let (mut client, mut other) = (server.connect(), server.connect());
@@ -105,7 +106,7 @@ pub fn head_of_a_stream_without_end_gets_a_response<S: Stage>() {
     assert_eq!(work.steps(), 0);
 }
 
-/// A client that leaves ends the response of nothing that goes on for it.
+/// An endless response without bytes ends when its client disconnects.
 pub fn a_response_of_nothing_ends_with_its_client<S: Platform>() {
     for path in ["/stream", "/sends"] {
         let (server, work) = serve::<S>();
@@ -119,6 +120,6 @@ pub fn a_response_of_nothing_ends_with_its_client<S: Platform>() {
         server.wait_for_connections(1);
         let steps = work.steps();
         assert_eq!(other.ask(get("/")).text(), "other");
-        assert!(steps < MOST && work.steps() == steps, "{path} goes on");
+        assert!(steps < MOST && work.steps() == steps, "{path} continues");
     }
 }

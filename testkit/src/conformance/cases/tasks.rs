@@ -1,4 +1,4 @@
-//! What the driver counts on of spawn, block_on and the blocking pool.
+//! Requirements of the driver for `spawn`, `block_on` and the blocking pool.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,7 +15,7 @@ use super::contract::{pause, within};
 use crate::conformance::handler::Gate;
 use crate::conformance::stage::{PATIENCE, Stage};
 
-/// Waits for this to become so, while the runtime goes on.
+/// Waits until `done` returns true, while the runtime runs.
 async fn until<R: Runtime>(runtime: &R, what: &str, done: impl Fn() -> bool) {
     let end = runtime.now().mono + PATIENCE;
     while !done() {
@@ -24,8 +24,8 @@ async fn until<R: Runtime>(runtime: &R, what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// `block_on` drives its future and what that spawns on the calling thread, which is one worker
-/// of a server: workers share nothing but their handler.
+/// `block_on` runs its future and the tasks spawned by it on the calling thread, which is one
+/// worker of a server: workers share only their handler.
 pub fn a_worker_runs_its_tasks_on_its_own_thread<S: Stage>() {
     let here = thread::current().id();
     let (sender, receiver) = mpsc::channel();
@@ -44,7 +44,7 @@ pub fn a_worker_runs_its_tasks_on_its_own_thread<S: Stage>() {
     assert_eq!((given, receiver.recv()), (7, Ok(here)));
 }
 
-/// Tasks may spawn tasks, and each runs to its end without being waited for.
+/// Tasks may spawn tasks, and each runs to completion without being awaited.
 pub fn tasks_spawn_tasks<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
@@ -59,7 +59,7 @@ pub fn tasks_spawn_tasks<S: Stage>() {
     });
 }
 
-/// A task that wakes itself, as a connection does after its turns, lets the others run.
+/// A task that wakes itself, as a connection does after its turn, does not block other tasks.
 pub fn a_task_that_wakes_itself_blocks_no_others<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
@@ -75,18 +75,18 @@ pub fn a_task_that_wakes_itself_blocks_no_others<S: Stage>() {
         let other = Arc::clone(&stop);
         runtime.spawn(Box::pin(async move { other.store(true, Ordering::Release) }));
         until(&runtime, "the other task runs", || stop.load(Ordering::Acquire)).await;
-        assert!(turns.load(Ordering::Acquire) < 100_000, "the other task ran only when the first had ended");
+        assert!(turns.load(Ordering::Acquire) < 100_000, "the other task ran only after the first had ended");
     });
 }
 
-/// `unblock` gives what the work gives; work that panics is an error of its future, and
-/// of no other.
+/// `unblock` returns the result of the work; a panic of the work is an error of its future, and of
+/// no other.
 pub fn work_gives_its_result_and_its_panic_is_an_error<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         assert_eq!(runtime.unblock(|| 6 * 7).await.expect("work that is done"), 42);
         assert!(runtime.unblock(|| panic!("as it should")).await.is_err());
-        assert_eq!(runtime.unblock(|| 7).await.expect("the pool goes on"), 7);
+        assert_eq!(runtime.unblock(|| 7).await.expect("the pool continues"), 7);
         let pool = runtime.blocking_pool();
         assert_eq!(pool.run(|| Ok(8)).await.expect("work that is done"), 8);
         let failed = pool.run::<(), _>(|| Err(io::Error::other("no such thing"))).await;
@@ -95,7 +95,8 @@ pub fn work_gives_its_result_and_its_panic_is_an_error<S: Stage>() {
     });
 }
 
-/// Work whose future was dropped is done or dropped; either way it releases what it holds.
+/// Work whose future was dropped is done or dropped; in either case the values that it holds are
+/// dropped.
 pub fn work_that_is_not_waited_for_holds_nothing<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();

@@ -1,4 +1,4 @@
-//! What the driver counts on of clocks and timers.
+//! Requirements of the driver for clocks and timers.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -22,8 +22,8 @@ fn has_elapsed<T: Sleep>(sleep: Pin<&mut T>) -> bool {
     sleep.poll_elapsed(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
-/// `now` counts on from the same origin for all clones of the runtime, never backwards, and its
-/// wall time is that of the system (or of the manual clock, in memory).
+/// `now` has the same origin for all clones of the runtime and never goes backwards; its wall-clock
+/// time is that of the system, or of the virtual clock in memory.
 pub fn both_clocks_run<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
@@ -42,24 +42,24 @@ pub fn both_clocks_run<S: Stage>() {
     });
 }
 
-/// A timer is ready at its moment on the clock of `now`, never before it, and stays ready until
-/// it is set again; set to another moment, earlier or later, it follows.
+/// A timer is ready at its time on the clock of `now`, never before it, and stays ready until it is
+/// reset; reset to another time, earlier or later, it is ready at that time.
 pub fn a_timer_elapses_at_its_moment_and_can_be_set_again<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let at = runtime.now().mono + MOMENT;
         let mut sleep = pin!(runtime.sleep_until(at));
-        assert!(!has_elapsed(sleep.as_mut()), "ready before its moment");
+        assert!(!has_elapsed(sleep.as_mut()), "ready before its time");
         elapse(sleep.as_mut()).await;
-        assert!(runtime.now().mono >= at, "ready before its moment");
+        assert!(runtime.now().mono >= at, "ready before its time");
         assert!(has_elapsed(sleep.as_mut()), "it stays ready");
 
         let at = runtime.now().mono + MOMENT;
         sleep.as_mut().reset(at);
-        assert!(!has_elapsed(sleep.as_mut()), "set again, it is not ready");
+        assert!(!has_elapsed(sleep.as_mut()), "after its reset it must not be ready");
         sleep.as_mut().reset(at + MOMENT);
         elapse(sleep.as_mut()).await;
-        assert!(runtime.now().mono >= at + MOMENT, "ready at the moment it had before");
+        assert!(runtime.now().mono >= at + MOMENT, "ready at its previous time");
 
         sleep.as_mut().reset(runtime.now().mono + Duration::from_secs(3600));
         assert!(!has_elapsed(sleep.as_mut()), "ready an hour early");
@@ -68,17 +68,17 @@ pub fn a_timer_elapses_at_its_moment_and_can_be_set_again<S: Stage>() {
     });
 }
 
-/// A moment that has passed is ready at once; one that no clock reaches never is, and is no
-/// overflow.
+/// A timer for a time in the past is ready at once; one for a time that the clock cannot reach is
+/// never ready, and does not overflow.
 pub fn the_past_is_now_and_the_far_future_is_never<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         pause(&runtime, Duration::from_millis(2)).await;
         elapse(pin!(runtime.sleep_until(Duration::ZERO))).await;
         let mut never = pin!(runtime.sleep_until(Duration::MAX));
-        assert!(!has_elapsed(never.as_mut()), "the far future is now");
+        assert!(!has_elapsed(never.as_mut()), "a timer in the far future is ready");
         never.as_mut().reset(Duration::MAX - Duration::from_nanos(1));
-        assert!(!has_elapsed(never.as_mut()), "the far future is now");
+        assert!(!has_elapsed(never.as_mut()), "a timer in the far future is ready");
         never.as_mut().reset(runtime.now().mono + MOMENT);
         elapse(never.as_mut()).await;
         elapse(pin!(runtime.sleep_until(runtime.now().mono))).await;
@@ -101,8 +101,8 @@ pub fn a_timer_wakes_the_waker_of_its_last_poll<S: Stage>() {
     });
 }
 
-/// One task may have many timers: each wakes it, in whatever order they were made, whatever
-/// became of those that were dropped.
+/// One task may have many timers: each wakes it, in whatever order they were created, also if
+/// others were dropped.
 pub fn the_timers_of_one_task_elapse_each_at_its_moment<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
@@ -111,7 +111,7 @@ pub fn the_timers_of_one_task_elapse_each_at_its_moment<S: Stage>() {
             .map(|number| (number * 17) % 40 + 1)
             .map(|place| (place, Box::pin(runtime.sleep_until(start + Duration::from_millis(1) * place))))
             .collect();
-        // Some are armed and given up.
+        // Some timers are polled and dropped.
         for (_, sleep) in &mut sleeps {
             let _ = has_elapsed(sleep.as_mut());
         }

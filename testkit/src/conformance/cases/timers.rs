@@ -1,4 +1,4 @@
-//! Each timer of a connection runs out: not before its time, and then it does what it is for.
+//! Each timer of a connection expires: not before its time, and with its documented effect.
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::conformance::handler::CaseHandler;
 use crate::conformance::running::{Running, get, noise, post, start_with};
 use crate::conformance::stage::Stage;
 
-/// As short as a machine under load allows; the timers that are not looked at are long.
+/// A timeout that is as short as a busy machine allows; the timers that are not tested are long.
 const SPAN: Duration = Duration::from_millis(150);
 
 fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> Running<S> {
@@ -35,7 +35,7 @@ fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> Running<S> {
     )
 }
 
-/// Runs steps that must take at least the span.
+/// Runs a scene that must take at least [`SPAN`].
 fn timed<S: Stage, T>(server: &Running<S>, scene: impl FnOnce() -> T) -> T {
     let since = server.stage.time();
     let result = scene();
@@ -44,7 +44,7 @@ fn timed<S: Stage, T>(server: &Running<S>, scene: impl FnOnce() -> T) -> T {
     result
 }
 
-/// A client that connects and says nothing is let go.
+/// A client that connects and sends nothing is disconnected.
 pub fn a_silent_client_is_let_go<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.accept = Some(SPAN));
     timed(&server, || {
@@ -55,7 +55,7 @@ pub fn a_silent_client_is_let_go<S: Stage>() {
     });
 }
 
-/// A head that does not end gets a 408.
+/// An incomplete head gets 408.
 pub fn a_slow_head_is_a_408<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.head = Some(SPAN));
     timed(&server, || {
@@ -68,7 +68,7 @@ pub fn a_slow_head_is_a_408<S: Stage>() {
     });
 }
 
-/// A connection that is kept is closed when no request follows.
+/// An idle connection is closed if no request follows.
 pub fn an_idle_connection_is_closed<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.idle = Some(SPAN));
     let mut client = server.connect();
@@ -82,7 +82,7 @@ pub fn an_idle_connection_is_closed<S: Stage>() {
     }
 }
 
-/// Content that stops coming gets a 408.
+/// A body that stops arriving gets 408.
 pub fn a_slow_body_is_a_408<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.body = Some(SPAN));
     timed(&server, || {
@@ -108,8 +108,8 @@ pub fn a_client_that_does_not_read_is_dropped<S: Stage>() {
     });
 }
 
-/// Behind a refusal the client's end is awaited, so that it reads the response and not a reset;
-/// but not for long.
+/// After a refusal, the server waits for the end of the client's stream, so that the client can
+/// read the response instead of getting a reset; but only for a limited time.
 pub fn a_client_that_does_not_leave_is_left<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.refusal_linger_idle = Some(SPAN));
     timed(&server, || {
@@ -122,8 +122,8 @@ pub fn a_client_that_does_not_leave_is_left<S: Stage>() {
     });
 }
 
-/// What the client still sends behind the refusal is read and dropped meanwhile; its end is the
-/// end, at once.
+/// Bytes that the client still sends after the refusal are read and dropped meanwhile; when the
+/// client ends its stream, the connection is closed at once.
 pub fn a_client_that_leaves_behind_a_refusal_is_gone_at_once<S: Stage>() {
     let server = serve::<S>(|_| {});
     let mut client = server.connect();
@@ -135,7 +135,7 @@ pub fn a_client_that_leaves_behind_a_refusal_is_gone_at_once<S: Stage>() {
     server.wait_for_connections(0);
 }
 
-/// A handler that takes too long is a 503, where that timer is set.
+/// A handler that takes too long gets its client 503, if that timer is set.
 pub fn a_slow_handler_is_a_503<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.handler = Some(SPAN));
     timed(&server, || {
@@ -147,7 +147,7 @@ pub fn a_slow_handler_is_a_503<S: Stage>() {
     });
 }
 
-/// Content that keeps coming is no reason to run out, however long it takes in all.
+/// A body that keeps arriving does not time out, however long it takes in total.
 pub fn content_that_keeps_coming_is_waited_for<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.body = Some(Duration::from_secs(5)));
     let mut client = server.connect();

@@ -1,4 +1,4 @@
-//! Streams that HTTP lets go of.
+//! Streams after an upgrade.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use httpants_driver::{Request, Response, Upgraded};
 use crate::conformance::running::{Running, assert_same, get, noise, start, start_with};
 use crate::conformance::stage::Stage;
 
-/// Sends back what comes, to the end of the stream; then ends its own.
+/// Echoes bytes until the end of the stream; then ends its own side.
 async fn echo(mut stream: Upgraded) {
     let mut buffer = vec![0; 10_000];
     loop {
@@ -35,7 +35,7 @@ fn serve<S: Stage>() -> Running<S> {
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
-/// What the client sent behind its request belongs to the new protocol, and comes first.
+/// Bytes that the client sent after its request belong to the new protocol, and are read first.
 pub fn an_upgrade_hands_over_what_was_read<S: Stage>() {
     let server = serve::<S>();
     let mut client = server.connect();
@@ -50,7 +50,7 @@ pub fn an_upgrade_hands_over_what_was_read<S: Stage>() {
     client.expect_end();
 }
 
-/// CONNECT gets a 200 and the stream.
+/// CONNECT gets 200 and the raw stream.
 pub fn a_tunnel_is_the_raw_stream<S: Stage>() {
     let server = serve::<S>();
     let mut client = server.connect();
@@ -62,12 +62,12 @@ pub fn a_tunnel_is_the_raw_stream<S: Stage>() {
     client.expect_end();
 }
 
-/// A switch that the client did not offer is the application's mistake: a 500.
+/// An upgrade that the client did not offer is a mistake of the application: a 500.
 pub fn an_upgrade_that_was_not_offered_is_a_500<S: Stage>() {
     assert_eq!(serve::<S>().connect().ask(get("/")).status, 500);
 }
 
-/// A stream that was handed over outlasts the shutdown, and ends with the close.
+/// An upgraded stream continues after `shutdown`, and ends with `close`.
 pub fn an_upgraded_stream_outlasts_the_shutdown<S: Stage>() {
     let server = serve::<S>();
     let (mut client, mut other) = (server.connect(), server.connect());
@@ -84,7 +84,7 @@ pub fn an_upgraded_stream_outlasts_the_shutdown<S: Stage>() {
     server.wait_for_connections(0);
 }
 
-/// A stream that waits for the shutdown can say goodbye; the server waits for nothing else.
+/// A stream that waits for the shutdown can send a last message; the server then ends at once.
 pub fn an_upgraded_stream_learns_of_the_shutdown<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| {
         Response::upgrade("echo", async |mut stream| {
@@ -102,7 +102,8 @@ pub fn an_upgraded_stream_learns_of_the_shutdown<S: Stage>() {
     server.wait_for_connections(0);
 }
 
-/// A stream that does not care for the shutdown has a time of its own, shorter than the grace.
+/// A stream that ignores the shutdown is dropped after `upgrade_grace`, which is shorter than the
+/// grace.
 pub fn an_upgraded_stream_that_goes_on_is_dropped<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |_: Request| Response::upgrade("echo", echo),
@@ -111,7 +112,7 @@ pub fn an_upgraded_stream_that_goes_on_is_dropped<S: Stage>() {
     let mut client = server.connect();
     assert_eq!(client.ask(UPGRADE).status, 101);
     assert!(client.is_quiet());
-    // Nothing but the shutdown wakes the stream.
+    // Only the shutdown wakes the stream.
     server.handle.shutdown(Duration::from_secs(60));
     server.stage.pass(Duration::from_millis(300));
     server.wait_for_connections(0);

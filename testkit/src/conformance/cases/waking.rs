@@ -1,4 +1,4 @@
-//! Wakers that a case can look at.
+//! Wakers whose wake-ups a case can observe.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,11 +12,11 @@ use httpants_driver::runtime::{Runtime, Sleep};
 use super::contract::pause;
 use crate::conformance::stage::PATIENCE;
 
-/// A waker that puts up a flag.
+/// A waker that sets a flag.
 #[derive(Debug, Default)]
 pub(super) struct Flag {
     up: AtomicBool,
-    /// Who waits for the flag.
+    /// The waker of the task that waits for the flag.
     watcher: Mutex<Option<Waker>>,
 }
 
@@ -42,13 +42,13 @@ impl Flag {
         self.up.load(Ordering::Acquire)
     }
 
-    /// Lets what is under way put the flag up.
+    /// Runs pending work for a moment, so that it can set the flag.
     pub(super) async fn settle<R: Runtime>(&self, runtime: &R) {
         pause(runtime, Duration::from_millis(2)).await;
     }
 
-    /// Lets a task go on whenever the flag is up, until it is done: to be woken too often is
-    /// allowed, and then it must ask again to be woken.
+    /// Calls `done` whenever the flag is set, until it returns true. A task may be woken too often,
+    /// and must then register its waker again.
     pub(super) async fn until<R: Runtime>(&self, runtime: &R, what: &str, mut done: impl FnMut() -> bool) {
         let end = runtime.now().mono + PATIENCE;
         loop {
@@ -57,11 +57,11 @@ impl Flag {
             if done() {
                 return;
             }
-            assert!(runtime.now().mono < end, "{what} was woken, and not for what it waits for");
+            assert!(runtime.now().mono < end, "{what} was woken, but its condition does not hold");
         }
     }
 
-    /// Waits for the flag; it is a failure of the runtime where it stays down.
+    /// Waits for the flag; the case fails if it is not set.
     pub(super) async fn up<R: Runtime>(&self, runtime: &R, what: &str) {
         let mut end = pin!(runtime.sleep_until(runtime.now().mono + PATIENCE));
         let up = poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! What is parsed of a body, beside its raw bytes.
+//! The form in a body, parsed in addition to storing its raw bytes.
 
 mod multipart;
 
@@ -17,16 +17,16 @@ use crate::request::upload::Content;
 #[derive(Debug)]
 pub(super) enum FormCollector {
     None,
-    /// Parsed at its end.
+    /// Parsed at the end of the body.
     Urlencoded(urlencoded::Options),
     Multipart(Box<MultipartCollector>),
 }
 
 impl FormCollector {
-    /// Begins a body: chooses how it is parsed, and where its raw bytes go.
+    /// Begins a body: chooses how it is parsed, and where its raw bytes are stored.
     ///
     /// # Errors
-    /// Returns an error if the head is enough to refuse the body.
+    /// Returns an error if the body must be refused because of the head.
     pub(super) fn begin(
         head: &RequestHead,
         length: Option<u64>,
@@ -64,7 +64,7 @@ impl FormCollector {
         }
     }
 
-    /// Returns the form after the end of the body, which is this.
+    /// Returns the form after the end of the body. `body` is the raw body, if it was kept.
     pub(super) fn into_form(self, body: Option<&Content>) -> Result<Option<Box<Form>>, CollectError> {
         Ok(match (self, body) {
             (Self::Multipart(form), _) => Some(form.into_form()),
@@ -76,7 +76,7 @@ impl FormCollector {
         })
     }
 
-    /// Drops what was stored, after pending writes.
+    /// Waits for pending writes, then drops what was stored.
     pub(super) async fn discard(self) {
         if let Self::Multipart(form) = self {
             form.discard().await;

@@ -1,4 +1,4 @@
-//! Multipart forms, parsed as they arrive.
+//! Multipart forms, parsed while they are received.
 
 use std::fmt;
 use std::io;
@@ -15,8 +15,9 @@ use crate::request::collect::spool::Spool;
 use crate::request::forms::{Form, UploadedFile};
 use crate::request::upload::Content;
 
-/// Text fields become variables, files become [`UploadedFile`](crate::UploadedFile)s. Parts are
-/// processed one after the other, so at most one [`Spool`] is active.
+/// The parser of a multipart form: text fields become variables, files become
+/// [`UploadedFile`](crate::UploadedFile)s. Parts are processed one after the other, so at most one
+/// [`Spool`] is active.
 pub(in crate::request::collect) struct MultipartCollector {
     multipart: Multipart,
     policy: SpillPolicy,
@@ -24,9 +25,9 @@ pub(in crate::request::collect) struct MultipartCollector {
     /// The content of the current part while it is in memory. It is copied, because a short piece
     /// would keep its whole receive buffer alive.
     held: Vec<u8>,
-    /// The content of the current part once it is too large for memory.
+    /// The content of the current part if it is too large for memory.
     spool: Option<Spool>,
-    /// There is a temporary file.
+    /// True if the request has a temporary file.
     has_stored: bool,
     form: Box<Form>,
 }
@@ -61,7 +62,7 @@ impl MultipartCollector {
         self.form
     }
 
-    /// Drops what was stored, after pending writes.
+    /// Waits for pending writes, then drops what was stored.
     pub(super) async fn discard(self) {
         drop(self.form);
         if let Some(spool) = self.spool {
@@ -125,7 +126,7 @@ impl MultipartCollector {
     }
 }
 
-/// Returns the permit for a temporary file beside the first one of a request.
+/// Returns a permit for a temporary file after the first one of a request.
 fn permit() -> io::Result<Permit> {
     let too_many = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many temporary files of forms");
     TEMPORARY_FILES.take().ok_or_else(too_many)

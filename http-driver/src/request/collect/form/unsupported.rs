@@ -1,4 +1,4 @@
-//! Replacements for forms when they are disabled: every body is raw.
+//! Replacements for forms when the feature `forms` is disabled: no body is parsed.
 
 use bytes::Bytes;
 use httpants_core::RequestHead;

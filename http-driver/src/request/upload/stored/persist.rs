@@ -1,4 +1,4 @@
-//! Keeping of a temporary file under a name.
+//! Keeping a temporary file under a name.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -10,8 +10,8 @@ use super::{Stored, create};
 use crate::runtime::Blocking;
 
 impl Stored {
-    /// Gives the file this name, or to a copy if it already has one or the path is on another file
-    /// system.
+    /// Links the file to this path, or writes a copy there if it already has a name or the path is
+    /// on another file system.
     pub(crate) fn persist(self: &Arc<Self>, path: PathBuf, mode: Option<Mode>) -> Blocking<()> {
         let stored = Arc::clone(self);
         self.pool.run(move || {
@@ -45,8 +45,8 @@ impl Read for FromStart {
 pub(crate) struct Mode(u32);
 
 impl Mode {
-    /// Returns `None` for other bits than those of permissions: an upload must not become a program
-    /// that runs as the server's user.
+    /// Returns `None` if the mode has other bits than those of permissions: an upload must not
+    /// become a program that runs as the server's user.
     #[cfg(unix)]
     pub(crate) fn new(mode: u32) -> Option<Self> {
         (mode <= 0o777).then_some(Self(mode))
@@ -65,7 +65,7 @@ impl Mode {
     }
 }
 
-/// Links a file as [`link`], with this mode; its own is back if that fails.
+/// Links a file like [`link`], with this mode; restores the previous mode if that fails.
 fn link_with(file: &File, path: &Path, mode: Option<Mode>) -> io::Result<()> {
     let Some(mode) = mode else { return link(file, path) };
     let own = file.metadata()?.permissions();
@@ -131,7 +131,7 @@ fn parent(path: &Path) -> &Path {
 mod tests {
     use super::*;
 
-    /// Content that looks at the folder while it is read.
+    /// Content that checks the folder while it is read.
     struct Watching<'a> {
         folder: &'a Path,
         expected: &'a [&'a str],

@@ -1,4 +1,4 @@
-//! The server for Http11Probe, with the endpoints that its contributing guide asks for.
+//! The server for Http11Probe, with the endpoints that its contributing guide requires.
 //! `httpants-server [PORT]`, by default port 8080.
 
 use httpants_tokio::protocol::Method;
