@@ -101,7 +101,7 @@ pub(crate) fn is_dropped(name: &[u8]) -> bool {
     let of_routing = name.starts_with(b"x-forwarded-") || name.starts_with(b"proxy-") || name.starts_with(b"if-");
     let name = std::str::from_utf8(&name).unwrap();
     match name {
-        // Of the routing fields, only these.
+        // Of the names with these prefixes, only these.
         _ if of_routing => [
             "x-forwarded-for",
             "x-forwarded-host",

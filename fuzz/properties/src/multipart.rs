@@ -73,7 +73,7 @@ fn read(content: &[u8], boundary: &[u8], cut: Cut, limits: &FormLimits) -> Repor
     let mut multipart = Multipart::new(&boundary, limits);
     let mut reported = Reported::default();
     let mut kept = Kept::new(limits);
-    // The events are the same for all cuts, so their `Debug` text is checked once.
+    // The events have the same kinds of `Debug` text for all cuts, so it is checked for one.
     let show: fn(&MultipartEvent) = if matches!(cut, Cut::Whole) { |event| drop(shown::debug(event)) } else { |_| {} };
     for piece in pieces(content, cut) {
         multipart.receive(Bytes::copy_from_slice(piece));

@@ -15,8 +15,8 @@ pub enum Cut {
     Whole,
     /// After each byte.
     Bytes,
-    /// After each byte of three short windows: one around a line end and one anywhere, both derived
-    /// from this number, and one at the end of the input.
+    /// At the start and after each byte of three short windows: one around a line end and one
+    /// anywhere, both derived from this number, and one at the end of the input.
     Windows(u64),
     /// Into pieces whose sizes are derived from this number.
     Sized(u64),

@@ -41,7 +41,7 @@ pub fn check(data: &[u8]) {
         assert_eq!((name, value), (&*String::from_utf8_lossy(name_bytes), &*String::from_utf8_lossy(value_bytes)));
         assert!(ours.bytes(&String::from_utf8_lossy(name_bytes)).is_some() || std::str::from_utf8(name_bytes).is_err());
     }
-    // Encoded again by the other crate, and bytes that are not UTF-8 by hand.
+    // Encoded again by the other crate, once as text, and once as bytes that are joined by hand.
     let written = form_urlencoded::Serializer::new(String::new()).extend_pairs(ours.iter()).finish();
     assert!(parse(written.as_bytes(), &options).unwrap().iter().eq(ours.iter()), "{written}");
     let encode = |bytes| form_urlencoded::byte_serialize(bytes).collect::<String>();

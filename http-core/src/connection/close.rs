@@ -48,9 +48,10 @@ impl Connection {
         self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Body;
     }
 
-    /// Ends the connection: between requests at once, otherwise after the current response. If the
-    /// head of that response was queued without `Connection: close`, or if a request was received
-    /// but not parsed, one more request is served, with `Connection: close` in its response.
+    /// Ends the connection: between requests at once, otherwise after the current response. If no
+    /// response can announce the end, because the head of the current one is already queued or
+    /// there is none, a request of which bytes were received is served first, with `Connection:
+    /// close` in its response.
     #[cold]
     pub(super) fn wind_down(&mut self, reason: CloseReason) {
         let between_requests = self.state.is_between_requests();
@@ -102,9 +103,9 @@ impl Connection {
     /// Sets the time at which the connection closes, on the caller's monotonic clock
     /// ([`Now::mono`](crate::Now::mono)). It then closes as in a [shutdown](Self::handle_shutdown)
     /// of the server: between requests at once, otherwise after its current response, which carries
-    /// `Connection: close`. If bytes of another request were received before a response could
-    /// announce the end, that request is still served first. A stream of another protocol is not
-    /// affected.
+    /// `Connection: close` unless its head was already queued. If no response could announce the
+    /// end and bytes of another request were received, that request is still served first. A stream
+    /// of another protocol is not affected.
     ///
     /// ```
     /// use core::time::Duration;

@@ -203,12 +203,12 @@ impl Limits {
         self.head.min(MOST_BYTES)
     }
 
-    /// Returns the size of a receive buffer for heads, clamped to 16 bytes to 16 MiB.
+    /// Returns the size of a receive buffer for heads, between 16 bytes and 16 MiB.
     pub(crate) fn recv_size(&self) -> usize {
         self.recv_buffer.clamp(16, 16 << 20)
     }
 
-    /// Returns the size of a receive buffer for large bodies, clamped to `recv_size` to 16 MiB.
+    /// Returns the size of a receive buffer for large bodies, between `recv_size` and 16 MiB.
     pub(crate) fn body_size(&self) -> usize {
         self.body_buffer.clamp(self.recv_size(), 16 << 20)
     }
@@ -233,9 +233,9 @@ pub struct Timeouts {
     /// Maximum time from accepting a TLS connection, or from the end of its PROXY header, to the
     /// end of its handshake; then the connection is closed. Default 10 s.
     pub handshake: Option<Duration>,
-    /// Maximum time from accepting the connection, or from the end of its handshake, to its first
-    /// byte, or to the end of its PROXY header if that is expected; then the connection is closed.
-    /// Default 15 s.
+    /// Maximum time from accepting the connection, or from the end of its handshake, to the first
+    /// byte of its first request; then the connection is closed. A PROXY header must be complete
+    /// within this time from accepting. Default 15 s.
     pub accept: Option<Duration>,
     /// Maximum time from the first byte of a request head to its end; then the response is 408.
     /// Default 15 s.

@@ -105,7 +105,8 @@ pub enum CloseReason {
     /// The peer's address has too many connections
     /// ([`refuse_address`](crate::Connection::refuse_address)).
     AddressLimit,
-    /// The application aborted the response, or finished it before the end of its Content-Length.
+    /// The application aborted a response, finished one before the end of its Content-Length, or
+    /// closed the connection ([`close`](crate::Connection::close)).
     Aborted,
     /// The transport failed.
     IoError,
@@ -154,7 +155,8 @@ pub(crate) struct PendingEvents {
     /// A timer that expired after the connection was closed, possibly by `timed_out`.
     timed_out_closed: Option<Timer>,
     refused: Option<Box<Refusal>>,
-    /// True until the body is asked for; then the event is emitted or the body is refused.
+    /// True if the client waits for `100 Continue`, until the body is asked for; then the event is
+    /// emitted or the body is refused.
     pub(crate) expect_100: bool,
     end: bool,
     /// True if the application found no room to send and waits for it.

@@ -132,7 +132,8 @@ pub struct Connection {
     // The fields below are not part of `state`, because they apply in several states: in its table
     // they would multiply the rows without adding a transition.
     /// True if the client may hold its body back until `100 Continue` or a response. It may also
-    /// send the body without either (RFC 9110 section 10.1.1), so a response does not reset this.
+    /// send the body without either (RFC 9110 section 10.1.1), so the head of a response does not
+    /// reset this.
     awaits_continue: bool,
     /// True while the application does not read the body: it is not parsed, and its timers are
     /// stopped.
@@ -304,9 +305,9 @@ impl Connection {
     }
 
     /// Begins a shutdown: a connection between requests closes, a busy one closes after its current
-    /// response, which carries `Connection: close`. If bytes of another request were received
-    /// before a response could announce the end, that request is still served, and its response
-    /// announces the end.
+    /// response, which carries `Connection: close` unless its head was already queued. If no
+    /// response could announce the end and bytes of another request were received, that request is
+    /// still served, and its response announces the end.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);

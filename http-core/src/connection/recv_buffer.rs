@@ -208,7 +208,7 @@ impl RecvBuf {
         }
     }
 
-    /// Returns true if a block of this size is larger than the current one.
+    /// Returns true if the buffer is not lent and is smaller than this size.
     pub(crate) fn wants(&self, size: usize) -> bool {
         !self.is_lent() && self.size() < size
     }

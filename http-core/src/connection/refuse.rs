@@ -137,9 +137,9 @@ impl Connection {
         if self.send.ends_with(unsent.length) { unsent.response.take() } else { None }
     }
 
-    /// Replaces the fields and the body of the response to a refused peer. The status and the
-    /// fields for Date, Server, framing and Connection stay, and a response to HEAD gets no body. A
-    /// response can be replaced once.
+    /// Replaces the fields and the body of the response to a refused peer. The status, the framing
+    /// and Connection stay, as do Date and Server unless `fields` has them, and a response to HEAD
+    /// gets no body. A response can be replaced once.
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] if no such response waits, [`Misuse::HeadSent`] if part of it was

@@ -109,8 +109,8 @@ pub(crate) enum Input {
     Shutdown,
     /// The application aborts its response.
     Abort,
-    /// The transport failed, or the connection is dropped because the peer accepts nothing or a
-    /// response cannot be completed.
+    /// The connection is dropped at once, for example because the transport failed or the peer
+    /// accepts nothing.
     Break,
 }
 

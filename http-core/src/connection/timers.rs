@@ -11,8 +11,8 @@ use super::config::Timeouts;
 pub enum Timer {
     /// The TLS handshake is not complete: the connection is closed.
     Handshake,
-    /// No byte, or no complete PROXY header, since the connection was accepted: the connection is
-    /// closed.
+    /// No byte of a request since the connection was accepted or its handshake ended, or no
+    /// complete PROXY header since it was accepted: the connection is closed.
     Accept,
     /// A request head is not complete: 408.
     Head,

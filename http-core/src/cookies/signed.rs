@@ -25,9 +25,9 @@ const VERSION: &str = "1";
 const SEPARATOR: char = '.';
 const MAC_SIZE: usize = 32;
 
-/// The keys that sign and verify cookie values (`cookie_secret` in Pants, and `set_signed_cookie`,
-/// `get_secure_cookie`). The first key signs, all of them verify. To rotate keys, insert the new
-/// one as the first, and remove the old one when the values that it signed have expired.
+/// The keys that sign and verify cookie values (`cookie_secret`, `set_secure_cookie` and
+/// `get_secure_cookie` in Pants). The first key signs, all of them verify. To rotate keys, insert
+/// the new one as the first, and remove the old one when the values that it signed have expired.
 ///
 /// A client can read a signed value, but cannot change it, move it to another cookie or use it
 /// after its lifetime. Its format is `1.TIME.LIFETIME.VALUE.MAC`: time and lifetime are decimal

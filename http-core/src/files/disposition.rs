@@ -58,9 +58,10 @@ impl Disposition {
 ///
 /// Only the last segment of a name with `/` or `\` is sent, because recipients must not use the
 /// rest (RFC 6266 section 4.3). If that is empty, `.` or `..`, the value is `attachment` alone.
-/// Control characters become `_`. A name that cannot be sent as quoted ASCII, or that some
-/// recipients would decode, is sent twice: in `filename` with `_` in place of these characters, and
-/// completely in `filename*` (RFC 8187).
+/// Control characters become `_`. A name with characters outside ASCII, which cannot be sent in
+/// quotes, or with `%` or `"`, which some recipients would decode, is sent twice: in `filename`,
+/// with `_` in place of `%` and of the characters outside ASCII, and completely in `filename*` (RFC
+/// 8187).
 ///
 /// ```
 /// use httpants_core::files::attachment;

@@ -162,7 +162,7 @@ impl Plan {
     /// Plans the response for a directory that was requested without a trailing slash: 301 to the
     /// path with the slash, because relative links in its `index.html` are resolved from there.
     /// `path` and `query` are those of the request as sent; the query is kept. The location is
-    /// always a path on the same server, even if `path` begins with several slashes.
+    /// always a path on the same server, even if `path` begins with several slashes or backslashes.
     ///
     /// ```
     /// use httpants_core::files::Plan;

@@ -26,8 +26,8 @@ pub struct FormLimits {
     /// Maximum size of the header fields of a part, including the empty line. Default 16 KiB:
     /// enough for a long file name with each byte escaped. Values over 65,535 count as 65,535.
     pub part_header: usize,
-    /// Maximum number of field lines of a part. Default 32; RFC 7578 section 4.8 defines three
-    /// fields. Values over 256 count as 256.
+    /// Maximum number of field lines of a part. Default 32; RFC 7578 section 4.8 allows three
+    /// fields.
     pub part_fields: usize,
     /// Maximum size of a part without a `filename`. Default 1 MiB: such parts are held in memory,
     /// because they become variables.

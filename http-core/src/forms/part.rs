@@ -70,8 +70,8 @@ impl Part {
     }
 
     /// Returns the last segment of the file name, after any `/` and `\`, with the escapes of
-    /// browsers decoded: a name to show or to store, not a path. `None` if the part is not a file,
-    /// or if the last segment is empty, `.` or `..`.
+    /// browsers decoded: a name to show or to store the file under, not a path. `None` if the part
+    /// is not a file, or if the last segment is empty, `.` or `..`.
     ///
     /// It is taken from `filename*` (RFC 8187) if there is no `filename`, or if that is an encoded
     /// word (RFC 2047), as sent by .NET. An encoded word without `filename*` is decoded; `None` if
@@ -123,8 +123,8 @@ impl Part {
     }
 }
 
-/// Returns the `charset` parameter of a Content-Type, as it was sent; `None` if it is missing or
-/// empty.
+/// Returns the `charset` parameter of a Content-Type, as it was sent; `None` if it is missing,
+/// empty or not UTF-8.
 ///
 /// ```
 /// use httpants_core::Headers;

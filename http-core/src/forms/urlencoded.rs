@@ -107,8 +107,9 @@ const fn is_special(byte: u8) -> bool {
     matches!(byte, b'&' | b'=' | b'+' | b'%')
 }
 
-/// Decodes the beginning of the text, up to `&`, `=` or the end, and returns the rest. Text with
-/// one escape usually has more, so it is decoded byte by byte and copied in batches.
+/// Decodes up to 64 bytes at the beginning of the text, which ends at `&`, `=` or the end of the
+/// input, and returns the rest. Text with one escape usually has more, so it is decoded byte by
+/// byte and copied in batches.
 fn decode<'a>(mut encoded: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
     let (mut batch, mut count) = ([0; 64], 0);
     for place in &mut batch {

@@ -26,8 +26,8 @@ impl Address {
     }
 }
 
-/// Converts an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) to the IPv4 address, because a client
-/// may connect by IPv4 to an IPv6 socket.
+/// Converts a socket address. An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) becomes the IPv4
+/// address, because a client may connect by IPv4 to an IPv6 socket.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         match address.ip().to_canonical() {

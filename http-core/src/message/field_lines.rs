@@ -12,9 +12,9 @@ use crate::wire::response_framing::ReservedFields;
 /// The field lines of a response or of trailers. They are validated when they are added and sent
 /// unchanged.
 ///
-/// Content-Length, Transfer-Encoding and Connection are owned by the core: their values are
-/// requests, which are checked against the framing of the response. A contradiction is a
-/// [`Misuse::Framing`] when the response starts.
+/// Content-Length, Transfer-Encoding and Connection are owned by the core: a value that is set for
+/// them is checked against the framing of the response. A contradiction is a [`Misuse::Framing`]
+/// when the response starts.
 ///
 /// ```
 /// use httpants_core::{FieldLines, Misuse};

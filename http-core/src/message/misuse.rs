@@ -11,7 +11,8 @@ use crate::wire::response_framing::FramingConflict;
 /// It is an error of the caller, never of the peer. The call has sent and changed nothing, with
 /// three exceptions: [`TooLittleContent`](Self::TooLittleContent) closes the connection; so does a
 /// body that `check_expectation` or `send_continue` refuses with 413; and with
-/// [`NoBody`](Self::NoBody) from [`ResponseWriter::send`](crate::ResponseWriter::send), the head was sent.
+/// [`NoBody`](Self::NoBody) from [`ResponseWriter::send`](crate::ResponseWriter::send), the head
+/// was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
@@ -49,7 +50,7 @@ pub enum Misuse {
         /// Number of bytes that were still expected.
         due: u64,
     },
-    /// Trailers for a response that is not chunked.
+    /// Trailers for a response with a Content-Length.
     Trailers,
     /// `100 Continue` for a request that does not expect it, or too late.
     Continue,

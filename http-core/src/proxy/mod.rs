@@ -1,6 +1,6 @@
-//! The address, scheme and host of a client behind trusted proxies, from the X-Forwarded fields and
-//! Forwarded; and the fields that a reverse proxy sends itself. For the PROXY protocol, see
-//! [`ProxyHeader`](crate::ProxyHeader).
+//! The address, scheme and host of a client behind trusted proxies, from the X-Forwarded fields,
+//! X-Real-IP and Forwarded; and the fields that a reverse proxy sends itself. For the PROXY
+//! protocol, see [`ProxyHeader`](crate::ProxyHeader).
 
 mod client;
 mod forwarded;

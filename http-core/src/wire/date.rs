@@ -56,8 +56,8 @@ impl TryFrom<SystemTime> for UnixTime {
 }
 
 /// # Errors
-/// [`UnixTimeError::OutOfRange`] for a time that the system cannot represent: on Unix, one about
-/// 292 billion years from now.
+/// [`UnixTimeError::OutOfRange`] for a time that the system cannot represent: on Unix, one more
+/// than about 292 billion years from now.
 impl TryFrom<UnixTime> for SystemTime {
     type Error = UnixTimeError;
 

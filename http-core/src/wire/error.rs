@@ -221,8 +221,8 @@ impl ProtocolError {
         Some(section)
     }
 
-    /// Returns a fixed text with the broken rule and its RFC section, which is safe to send to the
-    /// peer.
+    /// Returns a fixed text with the broken rule and its RFC section, if there is one. It is safe
+    /// to send to the peer.
     #[must_use]
     pub fn rule(self) -> &'static str {
         match self {

@@ -128,8 +128,8 @@ pub(crate) fn split_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item =
 }
 
 /// Returns true if two bytes are the hexadecimal digits of an octet, as after `%` (RFC 3986 section
-/// 2.1). If they are not, decoders keep the `%` unchanged, except those of RFC 8187 notation, which
-/// refuse the value.
+/// 2.1). If they are not, decoders of text keep the `%` unchanged; hosts, paths of files and values
+/// in RFC 8187 notation are refused.
 #[inline]
 pub(crate) fn is_octet(high: u8, low: u8) -> bool {
     high.is_ascii_hexdigit() && low.is_ascii_hexdigit()

@@ -3,7 +3,7 @@
 use crate::wire::error::ProtocolError;
 use crate::wire::grammar;
 
-/// The delimiter of the content of a request.
+/// The framing of the content of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Framing {

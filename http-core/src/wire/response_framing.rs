@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 /// The treatment of the body that the application provides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The response has no body, and any that is provided is dropped: HEAD, 204, 205, 304.
+    /// The response has no body, and nothing that is provided is sent: HEAD, 204, 205, 304.
     Without,
     /// The body must have this many bytes.
     Length(u64),
