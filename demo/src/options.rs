@@ -112,7 +112,7 @@ finishes running requests and closes WebSockets; the second closes all connectio
 Routes:
   /                        with text/html in Accept: a page to try the server
   /plaintext               Hello, World!
-  /echo                    POST: returns the body while it is received; an invalid body aborts it
+  /echo                    POST: returns the body while it is received; a refused body aborts it
   /echo-len                POST: returns the length of the body
   /upload                  POST a multipart form: returns the number of parts and bytes
   /file/NAME               a file below the file root

@@ -124,7 +124,7 @@ fn only_http_net_accepts<T: AsRef<str>>(
     let port = |authority: &str| authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     Some(match fault {
         ProtocolError::MethodTooLong | ProtocolError::TargetTooLong | ProtocolError::HeadTooLong => "a limit of ours",
-        ProtocolError::Expectation => "an unknown expectation is gets 417 here, and reported there",
+        ProtocolError::Expectation => "an unknown expectation gets 417 here, and is reported there",
         ProtocolError::EmptyLines => "http-net skips any number of empty lines",
         ProtocolError::Host | ProtocolError::HostZone if hosts.iter().any(|host| is_looser(host.as_ref())) => {
             "a looser host"
