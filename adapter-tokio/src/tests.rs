@@ -2,12 +2,14 @@
 //! `tests/conformance.rs`.
 
 use std::future::{Future, poll_fn};
+#[cfg(target_os = "linux")]
+use std::io::{IoSlice, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use httpants_driver::runtime::{Runtime, Sleep};
+use httpants_driver::runtime::{Runtime, SendHint, Sleep, Transport as _};
 
 use tokio::task::coop::{consume_budget, has_budget_remaining};
 
@@ -58,4 +60,41 @@ fn listening_outside_a_runtime_is_an_error() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let error = Tokio::default().listen_tcp(socket).unwrap_err();
     assert_eq!(error.to_string(), "outside of a tokio runtime: call run() instead of awaiting serve()");
+}
+
+/// Otherwise each retry would send one piece, and a peer that reads nothing would make progress at
+/// each of many write deadlines.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn retry_sends_until_the_socket_is_full() {
+    let (mut peer, socket) = std::os::unix::net::UnixStream::pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut transport = crate::Transport::from(tokio::net::UnixStream::from_std(socket).unwrap());
+    let piece = [0; 1024];
+    // The first event says that the socket is writable.
+    poll_fn(|context| transport.poll_send(context, &[IoSlice::new(&piece)], SendHint::Last)).await.unwrap();
+    fill(&mut transport, &piece).await;
+    // Far less than what the kernel reports as room.
+    peer.read_exact(&mut [0; 4 * 1024]).unwrap();
+    assert_eq!(fill(&mut transport, &piece).await, 0);
+
+    transport.retry_send();
+    assert_eq!(fill(&mut transport, &piece).await, 4);
+    transport.retry_send();
+    assert_eq!(fill(&mut transport, &piece).await, 0);
+}
+
+/// Sends pieces until there is no room; returns their number.
+#[cfg(target_os = "linux")]
+async fn fill(transport: &mut crate::Transport, piece: &[u8]) -> usize {
+    let mut count = 0;
+    poll_fn(|context| {
+        while let Poll::Ready(sent) = transport.poll_send(context, &[IoSlice::new(piece)], SendHint::Last) {
+            assert_eq!(sent.unwrap(), piece.len());
+            count += 1;
+        }
+        Poll::Ready(())
+    })
+    .await;
+    count
 }

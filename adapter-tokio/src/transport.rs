@@ -26,7 +26,7 @@ use tokio::net::UnixStream;
 #[derive(Debug)]
 pub struct Transport {
     socket: Socket,
-    /// True if the next send tries to write without waiting for tokio's readiness.
+    /// True if sends try to write without waiting for tokio's readiness, until the socket is full.
     #[cfg(target_os = "linux")]
     retries: bool,
     /// The watch for the end of the peer's stream while received bytes are still unread.
@@ -180,7 +180,11 @@ impl Transport {
             if retries {
                 match call(stream.as_fd()) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    sent => return Poll::Ready(sent),
+                    sent => {
+                        // tokio still waits for much room, and there may be more than was taken.
+                        self.retries = true;
+                        return Poll::Ready(sent);
+                    }
                 }
             }
             ready!(stream.poll_write_ready(context))?;

@@ -1,7 +1,8 @@
 //! The budget of file descriptors of a process.
 
+use std::io;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The number assumed if the process has no limit on descriptors, or an unknown one.
 const UNLIMITED: u64 = 65_536;
@@ -69,6 +70,33 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Notes that the lack of descriptors was logged: many clients can cause it, and must not be able to
+/// fill the log.
+#[derive(Debug)]
+pub(crate) struct LoggedLack(AtomicBool);
+
+impl LoggedLack {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Returns whether this error is the lack of descriptors, and not the first one.
+    pub(crate) fn is_repeated(&self, error: &io::Error) -> bool {
+        is_lack(error) && self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
+#[cfg(unix)]
+fn is_lack(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(not(unix))]
+fn is_lack(_: &io::Error) -> bool {
+    false
 }
 
 fn connections_within(limit: Option<u64>) -> usize {

@@ -37,12 +37,13 @@ pub trait Transport: Unpin + 'static {
         hint: SendHint,
     ) -> Poll<io::Result<usize>>;
 
-    /// Makes the next send try to write even if the runtime reported that the socket is not
-    /// writable. Called when [`timeouts.write`](httpants_core::Timeouts::write) expires.
+    /// Makes sends try to write even if the runtime reported that the socket is not writable, until
+    /// it is full. Called when [`timeouts.write`](httpants_core::Timeouts::write) expires.
     ///
     /// Kernels report a socket as writable only once much of its buffer is free (Linux: a third),
-    /// which a slow peer may not reach before the timeout. The default does nothing; it is for
-    /// transports that always try to write.
+    /// which a slow peer may not reach before the timeout. A transport that tries only once leaves
+    /// room for the next deadlines, which then extend the time of a peer that reads nothing. The
+    /// default does nothing; it is for transports that always try to write.
     fn retry_send(&mut self) {}
 
     /// Sends the bytes that [`poll_send`](Self::poll_send) accepted and the transport still

@@ -54,21 +54,28 @@ fn lack_of_descriptors_for_files_is_logged_once() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::File::create(folder.path().join("large")).unwrap().set_len(64 << 20).unwrap();
     let demo = Demo::limited("ulimit -n 64", &["--file-root", folder.path().to_str().unwrap()]);
-    let mut before = demo.connect();
+    let mut before: Vec<_> = (0..4).map(|_| demo.connect()).collect();
     let mut clients: Vec<_> = (0..32).map(|_| demo.connect()).collect();
     // All clients have their descriptors before the files use the others.
-    clients.iter_mut().for_each(|client| assert_eq!(client.get("/plaintext").status, 200));
+    before.iter_mut().chain(&mut clients).for_each(|client| assert_eq!(client.get("/plaintext").status, 200));
     for client in &mut clients {
         client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n");
         client.await_response();
     }
     for _ in 0..20 {
-        assert_eq!(before.get("/file/large").status, 500);
+        assert_eq!(before[0].get("/file/large").status, 500);
     }
-    drop(clients);
+    // Too large for memory. These connections stay open, because each end would free a descriptor.
+    let upload = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n{}", "x".repeat(1 << 20));
+    for client in &mut before {
+        client.send(&upload);
+        assert_eq!(client.response().status, 500);
+    }
+    drop((clients, before));
     assert_eq!(demo.get("/plaintext").status, 200);
     let log = demo.stderr();
     assert_eq!(log.matches("cannot open a file").count(), 1, "{log}");
+    assert_eq!(log.matches("cannot store a body").count(), 1, "{log}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use http::StatusCode;
 use httpants_core::forms::ParseFormError;
 
 use super::settings::Disk;
+use crate::descriptors::LoggedLack;
 use crate::exchange::BodyError;
 use crate::observe::report::report;
 
@@ -48,9 +49,15 @@ impl CollectError {
         }
     }
 
-    /// Logs a failure of the disk.
+    /// Logs a failure of the disk; the lack of descriptors, which many clients can cause, once.
     pub(super) fn log(&self, disk: &Disk) {
+        /// The lack of descriptors was logged.
+        static LACK: LoggedLack = LoggedLack::new();
         if let Self::Disk { error, .. } = self {
+            if LACK.is_repeated(error) {
+                tracing::debug!(%error, "cannot store a body in a temporary file");
+                return;
+            }
             let directory = disk.directory.display();
             report!("cannot store a body in a temporary file", directory, error);
         }

@@ -6,6 +6,7 @@ use httpants_core::Headers;
 use httpants_core::files::{FileError, XSendfile};
 
 use super::root::FileRoot;
+use crate::descriptors::LoggedLack;
 use crate::observe::report::report;
 
 /// The settings `file_root` and `sendfile` of Pants.
@@ -26,7 +27,12 @@ impl FilePolicy {
         if let Some(root) = self.root.get() {
             return Ok(root.clone());
         }
+        /// The lack of descriptors was logged.
+        static LACK: LoggedLack = LoggedLack::new();
         let current = FileRoot::open(".").map_err(|error| {
+            if LACK.is_repeated(&error) {
+                return FileError::Failed;
+            }
             report!("no file root is set and the current directory cannot be opened", error);
             FileError::Failed
         })?;

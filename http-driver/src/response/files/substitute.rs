@@ -37,6 +37,8 @@ impl Substitutes {
         let choice = planner.policy.choice(self.root.settings.precompressed, planner.request.headers());
         match self.root.locate(page.clone(), choice) {
             Ok(located) => Some(Opened::located(located, Presentation::default(), planner.policy)),
+            // Logged where it was opened.
+            Err(FileError::Failed) => None,
             Err(error) => {
                 let path = page.as_str().escape_debug();
                 report!("cannot open the fallback or not_found file of a root", error, path);
