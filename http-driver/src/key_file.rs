@@ -5,7 +5,8 @@ use std::path::Path;
 
 use httpants_core::cookies::KeyRing;
 
-/// Reads a [`KeyRing`] from a file. Import it to call [`KeyRing::from_file`](Self::from_file).
+/// An extension that reads a [`KeyRing`] from a file. Import it to call
+/// [`KeyRing::from_file`](Self::from_file).
 ///
 /// Needs the feature `cookies`.
 pub trait KeyRingFile: Sized + sealed::Sealed {

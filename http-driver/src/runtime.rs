@@ -73,8 +73,8 @@ pub trait Transport: Unpin + 'static {
     }
 
     /// Waits until the peer closes the connection while received bytes are still unread: `Ok` once
-    /// the peer has ended its stream, an error once the connection is reset. Reading would return the
-    /// unread bytes first, and readability would only report them.
+    /// the peer has ended its stream, an error once the connection is reset. Reading would return
+    /// the unread bytes first, and readability would only report them.
     ///
     /// The default never becomes ready: a client that disconnects after unread bytes is then
     /// noticed when something is sent to it.

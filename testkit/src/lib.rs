@@ -3,11 +3,9 @@
 //! | module | for | what it does |
 //! |---|---|---|
 //! | [`TestServer`] | applications | sends requests to a server without sockets, on the clock of its runtime |
-//! | [`memory`] | applications | runs a server without sockets, on a virtual clock that the test
-//! advances |
+//! | [`memory`] | applications | runs a server without sockets, on a virtual clock that the test advances |
 //! | [`conformance`] | authors of runtimes | checks a runtime by more than eighty test cases |
-//! | [`simulation`] | authors of runtimes and of servers over the core | runs random scenarios that
-//! can be repeated by their seed |
+//! | [`simulation`] | authors of runtimes and of servers over the core | runs random scenarios that can be repeated by their seed |
 //!
 //! [`conformance`] and [`simulation`] are features with the same names, which are enabled by
 //! default. Applications use the other modules as `testing` of their adapter, with its feature

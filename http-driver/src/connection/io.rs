@@ -134,8 +134,8 @@ impl<T: Transport> Io<T> {
         std::mem::take(&mut self.resting)
     }
 
-    /// Reads once, directly into a core that has no other handle now; returns true unless the read
-    /// must wait.
+    /// Reads once, directly into a core that has no other handle now; returns whether the read
+    /// returned bytes, the end of the stream or an error.
     pub(super) fn receive_into(
         &mut self,
         core: &mut Connection,
@@ -264,7 +264,8 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// Reads once into the lent buffer; returns true unless the read must wait.
+    /// Reads once into the lent buffer, if there is one; returns whether the read returned bytes,
+    /// the end of the stream or an error.
     pub(super) fn receive(&mut self, context: &mut Context<'_>) -> bool {
         let (Some(stream), Some(buffer)) = (&mut self.stream, &mut self.buffer) else {
             return false;

@@ -16,8 +16,8 @@ where
     R::Transport: Send,
 {
     /// Reports to the core what the transport did, consumes its events up to the next request, and
-    /// takes the next bytes to send and buffers to receive into. Only this function consumes
-    /// events.
+    /// takes the next bytes to send and buffers to receive into. Until the task is dropped, only
+    /// this function consumes events.
     pub(super) fn look(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
         let this = self.as_mut().project();
         let (io, observer, now) = (this.io, this.observer, *this.now);

@@ -45,8 +45,9 @@ impl OwnExchange {
         }
     }
 
-    /// Releases the receive buffer. Puts the exchange into the cache if the connection is idle and
-    /// no handle of a request is left.
+    /// Puts the exchange, with its receive buffer, into the cache if the connection is idle and no
+    /// handle of a request is left; otherwise releases the buffer. A buffer that is larger than
+    /// usual is released in any case.
     pub(super) fn rest(&mut self, environment: &Arc<Environment>) {
         let Some(mut exchange) = self.busy.take() else { return };
         self.idle = exchange.take_idle();

@@ -12,8 +12,9 @@ pin_project! {
     pub(super) struct ConnectionTimer<S> {
         #[pin]
         sleep: Option<S>,
-        // The time to which the timer is set, if it has the task's waker.
+        // The time to which the timer is set; `None` before it was set.
         armed: Option<Duration>,
+        // True if the timer has the task's waker.
         registered: bool,
     }
 }

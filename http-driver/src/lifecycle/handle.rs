@@ -113,8 +113,8 @@ impl Handle {
 
     /// Returns a future that waits for a call of [`shutdown`](Self::shutdown) or
     /// [`close`](Self::close), or for the end of the delay of
-    /// [`shutdown_after`](Self::shutdown_after). A handler can use it to finish a response that has no
-    /// other end:
+    /// [`shutdown_after`](Self::shutdown_after). A handler can use it to finish a response that has
+    /// no other end:
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response};

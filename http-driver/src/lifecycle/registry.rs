@@ -293,8 +293,8 @@ impl Registration {
         &self.registry.drain
     }
 
-    /// Returns the current command, and whether the task's waker has changed. Only the latest
-    /// command is returned.
+    /// Returns the command, and whether the task's waker has changed. A command is returned once
+    /// and only if it is the latest, then [`Command::Serve`]; `Close` is returned by every call.
     pub(crate) fn poll_command(&mut self, context: &Context<'_>) -> (Command, bool) {
         let another_waker = !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
         if another_waker {

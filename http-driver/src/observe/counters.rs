@@ -56,8 +56,9 @@ use super::counts::{RefusalCounts, TimerCounts};
 /// assert!(text.contains("httpants_refusals_total{status=\"400\",reason=\"missing-host\"} 1\n"));
 /// ```
 ///
-/// A handler cannot access the [`Handle`](crate::Handle) of its server: serve metrics by a second
-/// server, whose state is the handle ([`Server::with_state`](crate::Server::with_state)).
+/// A handler gets them from [`Request::server_handle`](crate::Request::server_handle). To serve
+/// metrics on a separate address, use a second server whose state is the handle of the first
+/// ([`Server::with_state`](crate::Server::with_state)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

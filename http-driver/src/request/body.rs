@@ -192,7 +192,7 @@ impl Body {
         }
     }
 
-    /// Returns the trailer fields; `None` before the body was read to its end.
+    /// Returns the trailer fields; `None` before a streamed body was read to its end.
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
         match &self.source {

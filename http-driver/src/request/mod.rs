@@ -224,7 +224,7 @@ impl Request {
     /// Returns the handle of the server that received the request, for routes that report its
     /// health or counters, and for streams that end when a shutdown begins.
     ///
-    /// A request from [`Request::builder`] has a handle of its own, of a server without connections.
+    /// A request from [`Request::builder`] has its own handle, of a server without connections.
     ///
     /// ```
     /// use std::time::Duration;

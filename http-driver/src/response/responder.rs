@@ -139,8 +139,8 @@ impl Responder {
     /// Sends a piece of the body; waits until there is room for the next one.
     ///
     /// # Errors
-    /// Returns the same errors as [`ResponseWriter::send`], and [`Misuse::Closed`] if the connection has
-    /// ended.
+    /// Returns the same errors as [`ResponseWriter::send`], and [`Misuse::Closed`] if the
+    /// connection has ended.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
         let data = data.into();
         // A clone, so that the last handle of the data is dropped without the lock.
@@ -152,8 +152,8 @@ impl Responder {
         self.wait_for_room().await
     }
 
-    /// Yields to other tasks after every [`PIECES`] calls. Called also if nothing can
-    /// be sent: a loop that ignores errors must not occupy a thread.
+    /// Yields to other tasks after [`PIECES`] calls without waiting. Called also if nothing can be
+    /// sent: a loop that ignores errors must not occupy a thread.
     async fn take_turn(&mut self) {
         self.sent += 1;
         if self.sent >= PIECES {

@@ -9,8 +9,8 @@ use crate::tls::Tls;
 
 /// A function that serves an accepted connection in a task of the runtime.
 ///
-/// The constructor of the server stores it, so that only constructors have bounds on the handler:
-/// settings, `bind`, `serve` and `run` need none, and a wrong handler is one compiler error.
+/// The constructor of the server stores it, so that only constructors require `H: Handler`:
+/// settings, `bind`, `serve` and `run` do not, and a wrong handler is one compiler error.
 pub(crate) type Connect<R, H> = fn(&R, &Arc<Service<H>>, Accepted<<R as Runtime>::Transport>, Option<&Tls>);
 
 pub(crate) fn connect<R, H>(runtime: &R, service: &Arc<Service<H>>, accepted: Accepted<R::Transport>, tls: Option<&Tls>)

@@ -32,8 +32,8 @@ impl<R: Runtime, H> Server<R, H> {
     }
 
     /// Sets the permissions of the files of unix sockets, such as `0o660`: clients need write
-    /// permission to connect. No client can connect before they are set. Default: those of the
-    /// process's umask.
+    /// permission to connect. No client can connect before they are set. Default: those that
+    /// the process's umask leaves.
     ///
     /// ```
     /// use httpants_driver::{Request, Server};

@@ -225,7 +225,8 @@ impl Tls {
         self.0.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Must be called with the sources locked, so that the later of two reloads takes effect.
+    /// Replaces the configuration for new connections. Must be called with the sources locked, so
+    /// that the later of two reloads takes effect.
     fn replace_current(&self, config: Arc<ServerConfig>) {
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = config;
     }

@@ -21,8 +21,8 @@ type Extend = dyn Fn(&Request, &mut Extensions) + Send + Sync;
 /// A handler that calls a `tower` service; pass it to [`Server::new`](crate::Server::new).
 ///
 /// The service is cloned for each request, and the clone is called once it is ready, so limits
-/// shared by clones apply. Threads share the service, so it must be `Sync`;
-/// `tower::util::BoxCloneSyncService` makes it so.
+/// shared by clones apply. Threads share the service, so it must be `Sync`: to box one, use
+/// `tower::util::BoxCloneSyncService`, because `BoxCloneService` is not `Sync`.
 #[derive(Clone)]
 pub struct TowerService<S> {
     service: S,

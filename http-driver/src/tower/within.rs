@@ -1,6 +1,6 @@
 //! The function within which a service and its bodies are called.
 
-/// Calls its argument once, in a context that the application provides.
+/// A function that calls its argument once, in a context that the application provides.
 pub(super) type Within = dyn Fn(&mut dyn FnMut()) + Send + Sync;
 
 /// Calls `call` within the function, if there is one. Returns `None` if the function did not call

@@ -201,7 +201,7 @@ impl StageClient for SocketClient {
 impl Drop for SocketClient {
     fn drop(&mut self) {
         if let Some(sending) = self.sending.take() {
-            // Stops the peer from sending more, because nothing is read any more.
+            // Ends the sending thread, even if the server does not read its bytes.
             let _ = self.socket.shutdown(Shutdown::Both);
             let _ = sending.join();
         }

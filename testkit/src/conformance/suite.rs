@@ -43,8 +43,7 @@ pub fn perform(name: &str, case: fn()) {
 /// | `linux` | adds the cases of `sendfile(2)`, `MSG_MORE` and [`poll_peer_closed`](httpants_driver::runtime::Transport::poll_peer_closed) |
 /// | `without sockets` | leaves out the cases of a [`Platform`](crate::conformance::Platform) |
 /// | `one pool` | for runtimes whose workers share the threads that run their tasks; combines with the two above: `linux, one pool` |
-/// | `peers only` | includes only the cases of `poll_peer_closed`, for transports that implement it
-/// without `linux` |
+/// | `peers only` | includes only the cases of `poll_peer_closed`, for transports that implement it without `linux` |
 #[macro_export]
 macro_rules! conformance_suite {
     (@worker $stage:ty) => {

@@ -47,7 +47,7 @@ use self::pipe::read_at;
 pub use self::pipe::{Client, Faults, MemoryTransport};
 use self::random::Random;
 
-/// The default addresses of connections.
+/// Returns the default addresses of connections.
 pub(crate) fn peer() -> ConnectionInfo {
     ConnectionInfo::new(
         std::net::SocketAddr::from(([192, 0, 2, 1], 50_000)),

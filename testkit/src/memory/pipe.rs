@@ -200,8 +200,9 @@ impl Client {
         self.change(|pipe| (pipe.window, pipe.unreported) = (bytes, false));
     }
 
-    /// Does the same without waking a server that waits for room, like a kernel whose buffer has
-    /// little room: the server can send when it tries again ([`Transport::retry_send`]).
+    /// Does the same as [`take_only`](Self::take_only) without waking a server that waits for room,
+    /// like a kernel whose buffer has little room: the server can send when it tries again
+    /// ([`Transport::retry_send`]).
     pub fn take_only_unreported(&self, bytes: usize) {
         let mut pipe = lock(&self.pipe);
         (pipe.window, pipe.unreported) = (bytes, pipe.writer.is_some());

@@ -27,7 +27,8 @@ pub(super) struct Journal {
     calls: RefCell<BTreeMap<u64, usize>>,
     /// The requests that are being handled.
     running: RefCell<BTreeSet<u64>>,
-    /// The requests whose handlers responded themselves and continued afterwards.
+    /// The requests whose handlers continue after their responses. One that is left at the end had
+    /// a handler that was dropped.
     outlives: RefCell<BTreeSet<u64>>,
     /// Two requests of one connection that were handled at the same time.
     overlap: Cell<Option<(u64, u64)>>,

@@ -39,8 +39,6 @@
 //! [`Simulator::run_on`] runs the same scenarios on a custom [`Runtime`] on top of [`Memory`]: for
 //! transports that do more than pass bytes on, such as those with their own buffers or with
 //! encryption.
-//! [`Memory`]: for transports that do more than to pass on, such as those with buffers of
-//! their own, or a layer of security.
 //!
 //! # A custom server
 //!

@@ -37,11 +37,11 @@ pub(super) enum Task {
     Ignore,
     /// The number of bytes of the file in a form.
     Form,
-    /// No response: the application panics before it responds.
+    /// A panic of the application before it responds, which gets 500.
     Panic,
     /// A body that is shorter than the announced length.
     BreakOff { size: usize },
-    /// A body that is larger than the server accepts.
+    /// Nothing: the request's body is larger than the server accepts.
     TooLarge,
     /// A malformed request.
     Malformed,

@@ -12,7 +12,8 @@ use super::system::{Scene, System};
 use crate::memory::random::Random;
 use crate::memory::{self, Faults, START, pipe};
 
-/// The end of every scenario: later than all timers together.
+/// A time that is longer than all timers together: a system must not wait longer for a timer, and
+/// the clock advances by it at the end of the scenario.
 const END: Duration = Duration::from_secs(3_600);
 /// Maximum number of turns at one time; more indicate a busy loop.
 const MOST_TURNS: u64 = 10_000;

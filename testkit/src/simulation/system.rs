@@ -28,8 +28,7 @@ use crate::memory::{Faults, MemoryTransport};
 /// | `/pieces` | the same, by a response stream, if the server supports streams |
 /// | `/outlive` | 200 at once, by a handler that continues for `wait` milliseconds afterwards |
 /// | `/echo` | 200, the request's body after it was received completely |
-/// | `/streamed/echo` | 200, the request's body while it is received; if it is incomplete, so is
-/// the response |
+/// | `/streamed/echo` | 200, the request's body while it is received; if it is incomplete, so is the response |
 /// | `/streamed/cancelled` | the same, with reads that are cancelled and started again |
 /// | `/streamed/ignore` | 200 `ignored`, without reading the body |
 /// | `/panic` | 500 |

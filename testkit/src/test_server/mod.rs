@@ -32,8 +32,7 @@ use crate::memory::peer;
 ///
 /// | runtime | in a plain `#[test]` | in an async test |
 /// |---|---|---|
-/// | tokio | a separate runtime with a paused clock, which advances when all tasks wait | that of
-/// the test; `#[tokio::test(start_paused = true)]` pauses its clock |
+/// | tokio | a separate runtime with a paused clock, which advances when all tasks wait | that of the test; `#[tokio::test(start_paused = true)]` pauses its clock |
 /// | smol, async-std | the global executor, with the real clock | the same |
 ///
 /// So a handler that uses `tokio::time` uses the same clock as the server's timeouts. For a clock

@@ -32,7 +32,7 @@ impl Raw {
         Self::with(length, limits, |policy| policy.begin_raw(length))
     }
 
-    /// Creates a raw body whose storage follows the policy that `begin` returns.
+    /// Creates a raw body; `begin` starts the policy for its storage.
     pub(super) fn with(
         length: Option<u64>,
         limits: &FormLimits,

@@ -214,7 +214,7 @@ pub(super) enum Sized {
     Unknown,
 }
 
-/// The elements of a list over all lines of a field.
+/// Returns the elements of a list over all lines of a field.
 pub(super) fn elements<'a>(fields: &'a FieldLines, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let lines = fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
     lines.flat_map(|(_, value)| value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii))

@@ -15,8 +15,9 @@ const MOST_LINKS: usize = 40;
 /// A directory that no path leads out of, whatever symbolic links it contains.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    /// The path of the directory, with symbolic links resolved and as the application gave it.
+    /// The path of the directory with symbolic links resolved.
     real: PathBuf,
+    /// The path of the directory as the application gave it.
     given: PathBuf,
     /// `None` if the kernel cannot open files beneath a directory.
     #[cfg(target_os = "linux")]
@@ -33,6 +34,8 @@ pub(crate) struct Found {
 }
 
 impl Directory {
+    /// Opens a directory.
+    ///
     /// # Errors
     /// Returns the errors of the platform, prefixed with the path.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {

@@ -13,9 +13,9 @@ use super::settings::Settings;
 ///
 /// Only regular files below the directory are sent. A path with `..` in any spelling, a device, and
 /// a symbolic link that leads out of it (even if it leads back in) get 404, as a missing file does;
-/// the target of an absolute link may be below the directory. Names that begin with a dot are
-/// hidden, except `.well-known`. For a directory its `index.html` is sent; an unreadable file gets
-/// 403. Directories are never listed. The response fields are those of
+/// an absolute link is followed if its target is below the directory. Names that begin with a dot
+/// are hidden, except `.well-known`. For a directory its `index.html` is sent; an unreadable file
+/// gets 403. Directories are never listed. The response fields are those of
 /// [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
 ///
 /// ```

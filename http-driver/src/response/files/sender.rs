@@ -11,7 +11,8 @@ use crate::runtime::{Blocking, Runtime, SendHint, Transport};
 /// Number of file bytes that one poll of a connection may send before other tasks get a turn: about
 /// 0.1 ms. Turns below 256 KiB cost more per byte, longer ones save nothing.
 const TURN: u64 = 1 << 20;
-/// Cost of a byte that this process reads, and usually encrypts, in units of [`TURN`].
+/// Cost of a byte that this process reads, and usually encrypts: the number of bytes of [`TURN`]
+/// that it uses up.
 const READING: u64 = 4;
 /// Size of one read if the transport cannot send files itself. At most one piece per connection is
 /// in memory.
