@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 #[cfg(target_os = "linux")]
-use httpants_driver::linux::{PeerWatch, declined, send, send_file};
+use httpants_driver::linux::{PeerWatch, declined, recv, send, send_file};
 #[cfg(target_os = "linux")]
 use httpants_driver::runtime::PeerClose;
 use httpants_driver::runtime::{self, SendHint};
@@ -28,7 +28,10 @@ pub struct Transport {
     socket: Socket,
     /// True if sends try to write without waiting for tokio's readiness, until the socket is full.
     #[cfg(target_os = "linux")]
-    retries: bool,
+    retries_send: bool,
+    /// True if the next read tries to read without waiting for tokio's readiness.
+    #[cfg(target_os = "linux")]
+    retries_recv: bool,
     /// The watch for the end of the peer's stream while received bytes are still unread.
     #[cfg(target_os = "linux")]
     peer: Option<Box<AsyncFd<PeerWatch>>>,
@@ -39,7 +42,9 @@ impl Transport {
         Self {
             socket,
             #[cfg(target_os = "linux")]
-            retries: false,
+            retries_send: false,
+            #[cfg(target_os = "linux")]
+            retries_recv: false,
             #[cfg(target_os = "linux")]
             peer: None,
         }
@@ -81,6 +86,12 @@ impl runtime::Transport for Transport {
     fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         // tokio treats a short read as a drained socket and waits for the next event, so there is
         // no extra read that fails.
+        #[cfg(target_os = "linux")]
+        if std::mem::take(&mut self.retries_recv)
+            && let Some(received) = self.try_recv(buffer)
+        {
+            return Poll::Ready(received);
+        }
         let mut buffer = ReadBuf::new(buffer);
         let received = on_socket!(&mut self.socket, stream => Pin::new(stream).poll_read(context, &mut buffer));
         #[cfg(target_os = "linux")]
@@ -98,7 +109,7 @@ impl runtime::Transport for Transport {
         hint: SendHint,
     ) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
-        if self.retries || hint == SendHint::More {
+        if self.retries_send || hint == SendHint::More {
             // Unix sockets have no such flag.
             let hint = if matches!(self.socket, Socket::Tcp(_)) { hint } else { SendHint::Last };
             return self.poll_write_with(context, |socket| send(socket, slices, hint));
@@ -112,8 +123,13 @@ impl runtime::Transport for Transport {
     }
 
     #[cfg(target_os = "linux")]
+    fn retry_recv(&mut self) {
+        self.retries_recv = true;
+    }
+
+    #[cfg(target_os = "linux")]
     fn retry_send(&mut self) {
-        self.retries = true;
+        self.retries_send = true;
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -169,20 +185,29 @@ impl Transport {
         AsyncFd::with_interest(watch, Interest::READABLE)
     }
 
+    /// Reads without waiting for tokio's readiness; returns `None` if there is nothing to read.
+    #[cold]
+    fn try_recv(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        match on_socket!(&self.socket, stream => recv(stream, buffer)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            received => Some(received),
+        }
+    }
+
     /// Runs a system call that tokio does not provide, once the socket is writable.
     fn poll_write_with(
         &mut self,
         context: &mut Context<'_>,
         mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let retries = std::mem::take(&mut self.retries);
+        let retries = std::mem::take(&mut self.retries_send);
         on_socket!(&self.socket, stream => loop {
             if retries {
                 match call(stream.as_fd()) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     sent => {
                         // tokio still waits for much room, and there may be more than was taken.
-                        self.retries = true;
+                        self.retries_send = true;
                         return Poll::Ready(sent);
                     }
                 }

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
 
 use crate::descriptors::{Permit, WATCHES};
 use crate::runtime::{PeerClose, SendHint};
@@ -87,6 +87,15 @@ impl AsRawFd for PeerWatch {
 pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
     let (socket, remote) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
     Ok((socket, remote.and_then(|remote| remote.try_into().ok())))
+}
+
+/// Receives into the front of the buffer; returns the number of bytes, 0 at the end of the stream.
+///
+/// # Errors
+/// Returns the errors of recv(2).
+pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let (count, _) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
+    Ok(count)
 }
 
 /// Sends the first bytes of the slices; returns the number of bytes sent. With [`SendHint::More`]

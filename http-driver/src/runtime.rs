@@ -28,6 +28,13 @@ pub trait Transport: Unpin + 'static {
     /// read after a short read.
     fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Makes the next call of [`poll_recv`](Self::poll_recv) try to read even if the runtime has not
+    /// reported that the socket is readable. Called when a shutdown begins, so that a request that the
+    /// kernel has received by then is served.
+    ///
+    /// The default does nothing; it is for transports that always try to read.
+    fn retry_recv(&mut self) {}
+
     /// Writes the first bytes of the slices, in one system call if the platform supports that;
     /// returns the number of bytes written.
     fn poll_send(

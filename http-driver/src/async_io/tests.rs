@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::{IoSlice, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use ::async_io::{Async, block_on};
 
@@ -36,6 +36,10 @@ fn socket_waits_after_a_short_read_only() {
     assert!(transport.socket.drained);
     let mut context = Context::from_waker(Waker::noop());
     assert!(transport.poll_recv(&mut context, &mut buffer).is_pending());
+    // A read at once, before the reactor reports the bytes.
+    client.write_all(b"now").unwrap();
+    transport.retry_recv();
+    assert!(matches!(transport.poll_recv(&mut context, &mut buffer), Poll::Ready(Ok(3))));
     // Bytes received in the meantime are not lost, nor is the end of the stream.
     client.write_all(b"more").unwrap();
     assert_eq!(recv(&mut transport, &mut buffer), b"more");

@@ -74,6 +74,10 @@ impl runtime::Transport for Transport {
         received
     }
 
+    fn retry_recv(&mut self) {
+        self.socket.drained = false;
+    }
+
     fn poll_send(
         &mut self,
         context: &mut Context<'_>,

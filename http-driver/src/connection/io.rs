@@ -123,6 +123,14 @@ impl<T: Transport> Io<T> {
         self.drained = false;
     }
 
+    /// Makes the next read try even if the runtime has reported nothing to read.
+    #[cold]
+    pub(super) fn retry_recv(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.retry_recv();
+        }
+    }
+
     /// Returns whether the connection was idle at the last call of [`rest`](Self::rest) and has
     /// lent no buffer since.
     pub(super) fn is_resting(&self) -> bool {

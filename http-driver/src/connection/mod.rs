@@ -408,6 +408,9 @@ where
         *this.rest = None;
         this.handled.ready = !this.handled.is_idle();
         let mut drain = command == Command::Drain;
+        if drain {
+            this.io.retry_recv();
+        }
         if drain && self.as_mut().is_response_expected() {
             // The response has `Connection: close`.
             drain = false;

@@ -44,6 +44,10 @@ impl<T: Transport> Transport for Stream<T> {
         on_stream!(self, transport => transport.poll_recv(context, buffer))
     }
 
+    fn retry_recv(&mut self) {
+        on_stream!(self, transport => transport.retry_recv());
+    }
+
     fn poll_send(
         &mut self,
         context: &mut Context<'_>,

@@ -129,6 +129,10 @@ impl<T: Transport> Transport for TlsStream<T> {
         }
     }
 
+    fn retry_recv(&mut self) {
+        self.transport.retry_recv();
+    }
+
     /// Accepts at most [`SENDING`] bytes, and only after all bytes accepted before were sent.
     fn poll_send(
         &mut self,
