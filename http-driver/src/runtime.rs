@@ -126,6 +126,13 @@ pub trait Listener: 'static {
     /// Returns the errors of the platform. The driver retries after an error that concerns only one
     /// connection or the process's limits.
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Self::Transport, ConnectionInfo)>>;
+
+    /// Makes [`poll_accept`](Self::poll_accept) try to accept even if the runtime has not reported a
+    /// connection, until none is left. Called when a shutdown begins, so that connections that the
+    /// kernel has accepted by then are served.
+    ///
+    /// The default does nothing; it is for listeners that always try to accept.
+    fn retry_accept(&mut self) {}
 }
 
 /// A timer that can be reset.

@@ -35,6 +35,10 @@ impl runtime::Listener for Listener {
             Ok((Transport::new(socket, remote != Address::Unix)?, ConnectionInfo::new(remote, self.local)))
         })
     }
+
+    fn retry_accept(&mut self) {
+        self.socket.drained = false;
+    }
 }
 
 #[cfg(target_os = "linux")]

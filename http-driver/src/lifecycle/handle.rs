@@ -49,6 +49,9 @@ impl Handle {
     /// called again, the grace period that ends first applies. Upgraded streams have
     /// [`Server::upgrade_grace`](crate::Server::upgrade_grace), if that is shorter, and are
     /// notified of the shutdown by [`Upgraded::draining`](crate::Upgraded::draining).
+    ///
+    /// Requests that the kernel has received by then are served, also those of up to 1,024
+    /// connections per worker that wait to be accepted.
     pub fn shutdown(&self, grace: Duration) {
         self.registry.drain(grace);
     }

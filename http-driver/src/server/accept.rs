@@ -21,6 +21,9 @@ use crate::tls::Tls;
 
 /// Connections accepted in one turn before other tasks get a turn.
 const TURN: usize = 64;
+/// Turns in which a shutdown accepts the connections that wait: as many connections as the default
+/// backlog.
+const LAST_TURNS: usize = 16;
 /// Delay after the process or the system ran out of descriptors or memory. Retrying at once would
 /// spin, because the pending connection keeps the socket readable.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -133,8 +136,20 @@ impl<R: Runtime, H> Accepting<R, H> {
         asleep
     }
 
-    /// Accepts pending connections, taking turns between the sockets.
-    fn accept(mut self: Pin<&mut Self>, context: &mut Context<'_>) {
+    /// Accepts the connections that the kernel has accepted before the sockets are closed, which would
+    /// reset them.
+    #[cold]
+    fn accept_last(mut self: Pin<&mut Self>, context: &mut Context<'_>) {
+        self.as_mut().project().listeners.iter_mut().for_each(|(listener, _)| listener.retry_accept());
+        for _ in 0..LAST_TURNS {
+            if self.as_mut().accept(context) < TURN {
+                return;
+            }
+        }
+    }
+
+    /// Accepts pending connections, taking turns between the sockets; returns their number.
+    fn accept(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> usize {
         let mut accepted = 0;
         loop {
             let before = accepted;
@@ -150,7 +165,7 @@ impl<R: Runtime, H> Accepting<R, H> {
                     // After the check, so that a connection that begins to linger from now on sees
                     // that the server is full.
                     this.handle.registry.evict_if_full();
-                    return;
+                    return accepted;
                 };
                 match listener.poll_accept(context) {
                     Poll::Pending => {}
@@ -177,14 +192,14 @@ impl<R: Runtime, H> Accepting<R, H> {
                 self.as_mut().sleep(EXHAUSTED);
                 // Registers the waker for the end of the pause.
                 let _ = self.as_mut().is_asleep(context);
-                return;
+                return accepted;
             }
             if accepted == before {
-                return;
+                return accepted;
             }
             if accepted >= TURN {
                 context.waker().wake_by_ref();
-                return;
+                return accepted;
             }
         }
     }
@@ -210,6 +225,9 @@ impl<R: Runtime, H> Future for Accepting<R, H> {
                 self.as_mut().accept(context);
             }
             return Poll::Pending;
+        }
+        if registry.command() == Command::Drain && !self.listeners.is_empty() && !self.as_mut().is_asleep(context) {
+            self.as_mut().accept_last(context);
         }
         // Closes the listening sockets: new connections are refused from now on.
         let this = self.as_mut().project();
