@@ -45,6 +45,32 @@ fn drain_finishes_running_requests_with_connection_close() {
     assert_eq!(demo.exit().code(), Some(0));
 }
 
+/// The process is stopped while the requests and the signal arrive, so that the kernel has all of
+/// them before the server sees any.
+#[test]
+fn drain_serves_requests_and_connections_that_the_kernel_has() {
+    for runtime in RUNTIMES {
+        for workers in ["1", "2"] {
+            let mut demo = Demo::start(&["--runtime", runtime, "--workers", workers]);
+            let mut clients: Vec<_> = (0..20).map(|_| demo.connect()).collect();
+            for client in clients.iter_mut().take(10) {
+                assert_eq!(client.get("/plaintext").status, 200);
+            }
+            demo.signal(Signal::STOP);
+            clients.extend((0..10).map(|_| demo.connect()));
+            clients.iter_mut().for_each(|client| client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n"));
+            demo.terminate();
+            demo.signal(Signal::CONT);
+            for (number, client) in clients.iter_mut().enumerate() {
+                let response = client.try_response("GET").ok().flatten().map(|response| response.status);
+                assert_eq!(response, Some(200), "client {number} on {runtime} with {workers} workers");
+            }
+            drop(clients);
+            assert_eq!(demo.exit().code(), Some(0));
+        }
+    }
+}
+
 #[test]
 fn drain_serves_partially_received_request() {
     let mut demo = Demo::start(&[]);
