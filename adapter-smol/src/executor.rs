@@ -37,12 +37,12 @@ impl async_io::Executor for Executor {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static {
-        Kept(Some(smol::unblock(work)))
+        DetachOnDrop(Some(smol::unblock(work)))
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         let worker = Worker::default();
-        let _entered = Entered::new(Rc::clone(&worker));
+        let _entered = EnteredWorker::new(Rc::clone(&worker));
         // Not `Executor::run`, which polls `future` and the sockets only once per 200 tasks: a few
         // busy connections could delay all others.
         let tasks = async {
@@ -58,9 +58,9 @@ impl async_io::Executor for Executor {
 }
 
 /// A task that continues when its handle is dropped; smol would cancel it.
-struct Kept<T>(Option<Task<T>>);
+struct DetachOnDrop<T>(Option<Task<T>>);
 
-impl<T> Future for Kept<T> {
+impl<T> Future for DetachOnDrop<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
@@ -68,7 +68,7 @@ impl<T> Future for Kept<T> {
     }
 }
 
-impl<T> Drop for Kept<T> {
+impl<T> Drop for DetachOnDrop<T> {
     fn drop(&mut self) {
         if let Some(task) = self.0.take() {
             task.detach();
@@ -78,15 +78,15 @@ impl<T> Drop for Kept<T> {
 
 /// A guard: while it exists, tasks of this thread are spawned on a worker's executor. Its drop
 /// restores the previous one.
-struct Entered(Option<Worker>);
+struct EnteredWorker(Option<Worker>);
 
-impl Entered {
+impl EnteredWorker {
     fn new(worker: Worker) -> Self {
         Self(WORKER.replace(Some(worker)))
     }
 }
 
-impl Drop for Entered {
+impl Drop for EnteredWorker {
     fn drop(&mut self) {
         WORKER.set(self.0.take());
     }

@@ -23,7 +23,7 @@ fn ask(address: std::net::SocketAddr, bytes: &str) -> u64 {
 }
 
 #[test]
-fn counters_agree_with_what_clients_received() {
+fn counters_match_the_received_responses() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let server = Server::new(async |request: Request| vec![b'x'; request.path().len() * 50_000]);

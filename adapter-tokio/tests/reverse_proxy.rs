@@ -132,7 +132,7 @@ fn bodies_are_streamed_both_ways() {
 }
 
 #[test]
-fn fields_of_one_connection_are_not_passed_on() {
+fn connection_fields_are_not_passed_on() {
     let upstream = Running::start(Upstream);
     let proxy = Running::before(upstream.address);
     let request = "GET /fields?a=b HTTP/1.1\r\nHost: a.example\r\nConnection: close, X-Hop, Cookie\r\nX-Hop: 1\r\nX-End: 2\r\n\
@@ -149,7 +149,7 @@ fn fields_of_one_connection_are_not_passed_on() {
 }
 
 #[test]
-fn fields_of_the_upstream_connection_are_not_passed_back() {
+fn upstream_connection_fields_are_not_passed_back() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = Running::before(socket.local_addr().unwrap());
     let serving = thread::spawn(move || {
@@ -184,7 +184,7 @@ fn trailers_are_passed_on() {
 }
 
 #[test]
-fn an_upstream_that_is_down_is_502() {
+fn unreachable_upstream_is_502() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = Running::before(socket.local_addr().unwrap());
     drop(socket);
@@ -193,7 +193,7 @@ fn an_upstream_that_is_down_is_502() {
 }
 
 #[test]
-fn a_response_that_breaks_off_is_broken_downstream() {
+fn aborted_upstream_response_is_aborted_downstream() {
     let upstream = Running::start(Upstream);
     let proxy = Running::before(upstream.address);
     let received = text(&proxy.ask("GET /broken HTTP/1.1\r\nHost: a\r\n\r\n"));

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cases_are_read() {
+    fn cases_are_parsed() {
         let ids: BTreeSet<_> = cases().iter().map(|case| &case.id).collect();
         assert_eq!(ids.len(), cases().len(), "ids are unique");
         assert!(cases().len() >= 789, "{}", cases().len());

@@ -115,7 +115,7 @@ where
     R: Runtime + Send,
     H: Handler + Send + Sync,
 {
-    controls.obey_on_thread()?;
+    controls.handle_on_thread()?;
     print(lines);
     server.run()
 }
@@ -127,7 +127,7 @@ fn run_on_tokio<H: Handler>(
     lines: &str,
 ) -> io::Result<()> {
     httpants_tokio::Runtime::default().block_on(async {
-        controls.obey_on_tokio()?;
+        controls.handle_on_tokio()?;
         print(lines);
         server.serve().await
     })?

@@ -25,11 +25,11 @@ pub(crate) struct Controls {
 
 impl Controls {
     /// Handles signals on a separate thread.
-    pub(crate) fn obey_on_thread(self) -> io::Result<()> {
+    pub(crate) fn handle_on_thread(self) -> io::Result<()> {
         let mut signals = Signals::new(self.signals())?;
         thread::Builder::new().name("signals".into()).spawn(move || {
             for number in signals.forever() {
-                self.obey(number);
+                self.handle_signal(number);
             }
         })?;
         Ok(())
@@ -37,7 +37,7 @@ impl Controls {
 
     /// Handles signals in tasks of the current tokio runtime: threads share the descriptor table,
     /// so a second thread would make the system calls of the first slower.
-    pub(crate) fn obey_on_tokio(&self) -> io::Result<()> {
+    pub(crate) fn handle_on_tokio(&self) -> io::Result<()> {
         for &number in self.signals() {
             let (controls, mut signal) = (self.clone(), signal(SignalKind::from_raw(number))?);
             tokio::spawn(async move {
@@ -45,8 +45,8 @@ impl Controls {
                     let controls = controls.clone();
                     match number {
                         // A reload reads files, which blocks.
-                        SIGHUP => drop(tokio::task::spawn_blocking(move || controls.obey(number)).await),
-                        _ => controls.obey(number),
+                        SIGHUP => drop(tokio::task::spawn_blocking(move || controls.handle_signal(number)).await),
+                        _ => controls.handle_signal(number),
                     }
                 }
             });
@@ -58,7 +58,7 @@ impl Controls {
         if self.tls.is_some() { &[SIGINT, SIGTERM, SIGHUP] } else { &[SIGINT, SIGTERM] }
     }
 
-    fn obey(&self, signal: i32) {
+    fn handle_signal(&self, signal: i32) {
         match (signal, &self.tls) {
             (SIGHUP, Some(tls)) => {
                 if let Err(error) = tls.reload() {

@@ -117,7 +117,7 @@ fn streams_send_events_and_rows() {
 }
 
 #[test]
-fn error_pages_are_the_applications_and_are_counted() {
+fn error_pages_come_from_the_application_and_are_counted() {
     let pages = Program::start(env!("CARGO_BIN_EXE_error_pages"), &[ANY, ANY], 2);
     let missing = pages.get("/nothing");
     assert!(has(&missing, "HTTP/1.1 404") && has(&missing, "Content-Type: application/problem+json"), "{missing}");
@@ -168,7 +168,7 @@ fn hash_reads_chunks() {
 }
 
 #[test]
-fn proxied_believes_the_proxy_on_its_unix_socket() {
+fn proxied_trusts_the_proxy_on_its_unix_socket() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket");
     let _proxied = Program::start(env!("CARGO_BIN_EXE_proxied"), &[socket.to_str().unwrap()], 1);

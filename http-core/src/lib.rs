@@ -95,7 +95,7 @@
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
 #![cfg_attr(
     not(all(feature = "cookies", feature = "files", feature = "forms", feature = "proxy")),
-    allow(dead_code, reason = "the layers below have what only some of the policies use")
+    allow(dead_code, reason = "some functions are used only by optional features")
 )]
 
 extern crate alloc;

@@ -47,7 +47,7 @@ fn sent(connection: &mut Connection) -> String {
 }
 
 #[test]
-fn query_variables_are_in_order_and_bounded() {
+fn query_variables_are_in_order_and_limited() {
     let mut connection = connection(|_| {});
     let first = request(&mut connection, "GET /?a=1&b=%C3%A9+x&a=2&c=&d HTTP/1.1\r\nHost: x\r\n\r\n");
     let variables = urlencoded::query(&first).unwrap();
@@ -67,7 +67,7 @@ fn policy(xheaders: XHeaders) -> ProxyPolicy {
 }
 
 #[test]
-fn fields_of_proxies_are_read_only_if_trusted() {
+fn forwarded_fields_are_read_only_from_trusted_proxies() {
     let head = "GET / HTTP/1.1\r\nHost: inside\r\nX-Forwarded-For: 203.0.113.9, 192.0.2.7\r\n\
                 X-Forwarded-Proto: https\r\nX-Forwarded-Host: Outside:1\r\n\r\n";
     let mut connection = connection(|_| {});
@@ -78,17 +78,17 @@ fn fields_of_proxies_are_read_only_if_trusted() {
     assert_eq!(direct.remote_ip().unwrap().to_string(), "10.0.0.1");
     assert_eq!((direct.scheme(), direct.host(), &*direct.full_url()), ("http", "inside", "http://inside/"));
     let trusted = policy(XHeaders::trusted(["10.0.0.0/8"]).unwrap().proto().host());
-    let behind = trusted.client(&request);
-    assert_eq!(behind.remote_ip().unwrap().to_string(), "192.0.2.7");
-    assert_eq!((behind.scheme(), behind.is_secure(), behind.host()), ("https", true, "Outside:1"));
-    assert_eq!((&*behind.hostname(), &*behind.full_url()), ("outside", "https://Outside:1/"));
+    let following = trusted.client(&request);
+    assert_eq!(following.remote_ip().unwrap().to_string(), "192.0.2.7");
+    assert_eq!((following.scheme(), following.is_secure(), following.host()), ("https", true, "Outside:1"));
+    assert_eq!((&*following.hostname(), &*following.full_url()), ("outside", "https://Outside:1/"));
     let other = policy(XHeaders::trusted(["172.16.0.0/12"]).unwrap());
     assert_eq!(other.client(&request).remote_ip().unwrap().to_string(), "10.0.0.1");
 }
 
 /// Tests RFC 9112 sections 3.2.4 and 3.3.
 #[test]
-fn a_request_about_the_server_as_a_whole_has_no_path() {
+fn options_asterisk_has_no_path() {
     let mut connection = connection(|_| {});
     for (line, url, full) in [
         ("OPTIONS *", "*", "http://x"),
@@ -144,7 +144,7 @@ fn added_fields_affect_framing_and_are_kept_on_misuse() {
 }
 
 #[test]
-fn clients_are_secure_over_https_or_by_a_trusted_proxy() {
+fn client_is_secure_over_https_or_by_a_trusted_proxy() {
     let forwarded = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n";
     let plain = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     for (direct, trusted, head, secure) in [
@@ -164,7 +164,7 @@ fn clients_are_secure_over_https_or_by_a_trusted_proxy() {
 }
 
 #[test]
-fn a_reply_can_choose_its_cookies() {
+fn response_can_select_its_cookies() {
     let mut connection = connection(|_| {});
     for (names, expected) in [(None, vec!["a=1", "b=2"]), (Some(&["b"][..]), vec!["b=2"]), (Some(&[][..]), vec![])] {
         let id = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").id();
@@ -185,7 +185,7 @@ fn a_reply_can_choose_its_cookies() {
 }
 
 #[test]
-fn a_proxy_header_comes_first_or_the_connection_ends() {
+fn connection_without_a_leading_proxy_header_is_closed() {
     let v1 = b"PROXY TCP4 203.0.113.9 192.0.2.80 50000 443\r\n".to_vec();
     let v2 = [
         &b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c"[..],

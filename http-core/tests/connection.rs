@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Server, WRK, connection, events, give, id, now, request, sent, timeout};
+use common::{Server, WRK, connection, events, feed, id, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, Receiving, ResponseHead, Timer,
     Transmit,
@@ -13,9 +13,9 @@ use httpants_core::{
 
 /// The ranges of fields are offsets in the whole head, not from the end of the request line.
 #[test]
-fn fields_are_found_in_the_head() {
+fn header_ranges_are_offsets_in_the_whole_head() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"GET /a HTTP/1.1\r\nHost: example.com\r\nX-One:  two \r\n\r\n", 0);
+    feed(&mut connection, b"GET /a HTTP/1.1\r\nHost: example.com\r\nX-One:  two \r\n\r\n", 0);
     let Some(Event::Request(request)) = connection.poll_event() else { panic!("a request is expected") };
     let lines: Vec<_> = request.headers().iter_raw().collect();
     assert_eq!(lines, [("Host", &b"example.com"[..]), ("X-One", b"two")]);
@@ -38,11 +38,11 @@ fn polling_without_events_does_not_move_the_idle_deadline() {
 }
 
 #[test]
-fn a_clock_that_steps_back_brings_no_deadline_forward() {
+fn clock_stepping_back_does_not_advance_deadlines() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", 60_000);
+    feed(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", 60_000);
     assert_eq!(events(&mut connection), ["Request"]);
-    give(&mut connection, b"1", 1);
+    feed(&mut connection, b"1", 1);
     assert_eq!(timeout(&connection), Some((70_000, Timer::BodyRate)));
     connection.handle_timeout(now(69_999));
     connection.handle_timeout(now(2));
@@ -51,9 +51,9 @@ fn a_clock_that_steps_back_brings_no_deadline_forward() {
 
 /// Time in which the application did not read is not counted as time of the client.
 #[test]
-fn paused_content_is_not_late() {
+fn body_timers_stop_while_reading_is_paused() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nfirst", 0);
+    feed(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nfirst", 0);
     assert_eq!(events(&mut connection), ["Request", "Data"]);
     connection.pause(id(&connection)).unwrap();
     assert_eq!(timeout(&connection), None);
@@ -65,10 +65,10 @@ fn paused_content_is_not_late() {
 }
 
 #[test]
-fn content_that_awaits_100_continue_is_not_late() {
+fn body_timers_stop_until_100_continue_is_sent() {
     let mut connection = connection(Config::default());
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
-    give(&mut connection, head, 0);
+    feed(&mut connection, head, 0);
     assert_eq!(events(&mut connection), ["Request", "Expect100"]);
     assert_eq!(timeout(&connection), None);
     connection.handle_timeout(now(100_000));
@@ -79,17 +79,17 @@ fn content_that_awaits_100_continue_is_not_late() {
 
 /// An error in a request does not affect the responses before it.
 #[test]
-fn responses_before_a_broken_request_still_leave() {
+fn responses_before_an_invalid_request_are_sent() {
     type Break = fn(&mut Connection);
     let breaks: [(&str, Break, &[&str]); 3] = [
         ("end", |connection| connection.handle_eof(now(1)), &["Closed"]),
-        ("fault", |connection| give(connection, b"\r\nX", 1), &["Refused", "Closed"]),
+        ("fault", |connection| feed(connection, b"\r\nX", 1), &["Refused", "Closed"]),
         ("time", |connection| connection.handle_timeout(now(100_000)), &["TimedOut", "Refused", "Closed"]),
     ];
     for (name, breaks, expected) in breaks {
         let mut connection = connection(Config::default());
-        give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
-        give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx", 0);
+        feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+        feed(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx", 0);
         assert_eq!(events(&mut connection), ["Request"]);
         connection.respond_with(id(&connection), &ResponseHead::default(), "first").unwrap();
         assert_eq!(events(&mut connection), ["Request", "Data"]);
@@ -105,9 +105,9 @@ fn responses_before_a_broken_request_still_leave() {
 
 /// A response that ends with the connection must not end normally if it broke off.
 #[test]
-fn a_broken_response_of_http_1_0_is_reset() {
+fn incomplete_http_1_0_response_is_reset() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\n", 0);
+    feed(&mut connection, b"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\n", 0);
     assert_eq!(events(&mut connection), ["Request"]);
     connection.respond(id(&connection), &ResponseHead::default(), BodyLen::Unknown).unwrap();
     connection.send(id(&connection), "half").unwrap();
@@ -118,7 +118,7 @@ fn a_broken_response_of_http_1_0_is_reset() {
 }
 
 #[test]
-fn sizes_of_zero_or_without_end_are_served_too() {
+fn buffer_sizes_of_0_and_maximum_work() {
     for size in [0, 1, usize::MAX] {
         let mut config = Config::default();
         (config.limits.recv_buffer, config.limits.body_buffer, config.limits.send_backlog) = (size, size, size);
@@ -143,7 +143,7 @@ fn sizes_of_zero_or_without_end_are_served_too() {
 
 /// Only bytes that were written into the returned buffer are input.
 #[test]
-fn bytes_that_were_not_written_are_not_input() {
+fn unwritten_buffer_bytes_are_not_input() {
     let mut server = Server::new();
     server.exchange(WRK.as_bytes());
     server.connection.handle_recv(WRK.len(), now(9));
@@ -155,7 +155,7 @@ fn bytes_that_were_not_written_are_not_input() {
 #[test]
 fn abort_after_the_end_does_nothing() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"GET / HTTP/3.0\r\n", 0);
+    feed(&mut connection, b"GET / HTTP/3.0\r\n", 0);
     assert_eq!(events(&mut connection), ["Refused", "Closed"]);
     connection.close();
     assert!(sent(&mut connection, 0).starts_with("HTTP/1.1 505 "));
@@ -167,10 +167,10 @@ fn abort_after_the_end_does_nothing() {
 
 /// A refusal of a HEAD request has no content, once its request line was read.
 #[test]
-fn a_refused_head_request_gets_a_head() {
+fn refused_head_request_gets_no_body() {
     for (request, has_content) in [("HEAD / HTTP/1.1\r\n\r\n", false), ("GET / HTTP/1.1\r\n\r\n", true)] {
         let mut connection = connection(Config::default());
-        give(&mut connection, request.as_bytes(), 0);
+        feed(&mut connection, request.as_bytes(), 0);
         assert_eq!(events(&mut connection), ["Refused", "Closed"]);
         let out = sent(&mut connection, 0);
         assert!(out.starts_with("HTTP/1.1 400 "), "{out}");
@@ -181,10 +181,10 @@ fn a_refused_head_request_gets_a_head() {
 /// A client that did not announce its last request may be sending another one, and must not lose
 /// the response because of it.
 #[test]
-fn an_end_that_the_client_did_not_announce_lingers() {
+fn close_not_requested_by_the_client_lingers() {
     let responded = |config: Config, version: &str, field: &str| {
         let mut connection = connection(config);
-        give(&mut connection, format!("GET / {version}\r\nHost: a\r\n{field}\r\n").as_bytes(), 0);
+        feed(&mut connection, format!("GET / {version}\r\nHost: a\r\n{field}\r\n").as_bytes(), 0);
         events(&mut connection);
         connection.respond(id(&connection), &ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
         connection.finish(id(&connection)).unwrap();
@@ -200,7 +200,7 @@ fn an_end_that_the_client_did_not_announce_lingers() {
         let mut connection = responded(last(), version, field);
         assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite), "{version}");
         assert_eq!(timeout(&connection), Some((2000, Timer::Linger)));
-        give(&mut connection, b"GET /more HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+        feed(&mut connection, b"GET /more HTTP/1.1\r\nHost: a\r\n\r\n", 0);
         assert_eq!(events(&mut connection), ["ResponseEnd", "Closed"]);
         connection.handle_eof(now(1));
         assert_eq!(events(&mut connection), [""; 0]);
@@ -215,11 +215,11 @@ fn an_end_that_the_client_did_not_announce_lingers() {
 
 /// Bytes that a refused client continues to send are read and dropped, up to a limit.
 #[test]
-fn lingering_is_bounded_in_bytes_and_time() {
+fn lingering_is_limited_in_bytes_and_time() {
     let mut config = Config::default();
     config.limits.refusal_linger = 100_000;
     let mut connection = connection(config);
-    give(&mut connection, b"GET / HTTP/1.1\r\n\r\n", 0);
+    feed(&mut connection, b"GET / HTTP/1.1\r\n\r\n", 0);
     assert_eq!(events(&mut connection), ["Refused", "Closed"]);
     sent(&mut connection, 0);
     assert_eq!(events(&mut connection), ["ResponseEnd"]);
@@ -237,7 +237,7 @@ fn lingering_is_bounded_in_bytes_and_time() {
 #[test]
 fn timeouts_before_and_after_the_close_are_reported() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"G", 0);
+    feed(&mut connection, b"G", 0);
     assert_eq!(events(&mut connection), [""; 0]);
     connection.handle_timeout(now(15_000));
     connection.handle_sent(1, now(15_000));
@@ -250,9 +250,9 @@ fn timeouts_before_and_after_the_close_are_reported() {
 }
 
 #[test]
-fn lengths_of_64_bits_neither_panic_nor_wrap() {
+fn lengths_of_64_bits_do_not_panic_or_wrap() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     events(&mut connection);
     let id = connection.current_request().unwrap().id();
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
@@ -273,7 +273,7 @@ fn lengths_of_64_bits_neither_panic_nor_wrap() {
 }
 
 #[test]
-fn reasons_are_reported_once() {
+fn close_reason_is_reported_once() {
     let mut connection = connection(Config::default());
     connection.handle_shutdown(now(0));
     connection.handle_shutdown(now(1));
@@ -286,7 +286,7 @@ fn reasons_are_reported_once() {
 
 /// If no response has announced the end, a received request is served with a response that does.
 #[test]
-fn request_that_waits_is_served_before_a_connection_ends() {
+fn pending_request_is_served_before_the_connection_ends() {
     type End = fn(&mut Connection);
     let ends: [End; 2] = [
         |connection| connection.handle_shutdown(now(1)),
@@ -299,13 +299,13 @@ fn request_that_waits_is_served_before_a_connection_ends() {
     for end in ends {
         for waiting in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HT", "\r\n", ""] {
             let mut connection = connection(Config::default());
-            give(&mut connection, post.as_bytes(), 0);
+            feed(&mut connection, post.as_bytes(), 0);
             let id = request(&mut connection).id();
             connection.respond_with(id, &ResponseHead::default(), "first").unwrap();
             // The rest of its body is drained when the next request is received.
             assert!(connection.poll_event().is_none());
             end(&mut connection);
-            give(&mut connection, format!("hello{waiting}").as_bytes(), 1);
+            feed(&mut connection, format!("hello{waiting}").as_bytes(), 1);
             connection.hold_requests();
             let is_served = waiting.starts_with('G');
             let names = events(&mut connection);
@@ -314,7 +314,7 @@ fn request_that_waits_is_served_before_a_connection_ends() {
             drop(events(&mut connection));
             connection.accept_requests();
             if is_served {
-                give(&mut connection, &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[waiting.len()..], 2);
+                feed(&mut connection, &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[waiting.len()..], 2);
                 let id = request(&mut connection).id();
                 connection.respond_with(id, &ResponseHead::default(), "last").unwrap();
             }
@@ -329,11 +329,11 @@ fn request_that_waits_is_served_before_a_connection_ends() {
 #[test]
 fn connection_ends_after_a_lent_buffer_without_a_request() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     let id = request(&mut connection).id();
     connection.respond(id, &ResponseHead::default(), BodyLen::Known(0)).unwrap();
     connection.handle_shutdown(now(1));
-    give(&mut connection, b"\r\n", 1);
+    feed(&mut connection, b"\r\n", 1);
     let lent = connection.lend_recv_buf().unwrap();
     connection.finish(id).unwrap();
     drop(sent(&mut connection, 2));
@@ -349,7 +349,7 @@ fn connection_without_its_proxy_header_ends_at_once() {
     let mut config = Config::default();
     config.proxy_protocol = true;
     let mut connection = connection(config);
-    give(&mut connection, b"PROXY TCP4 192.0.2.1", 0);
+    feed(&mut connection, b"PROXY TCP4 192.0.2.1", 0);
     assert!(connection.poll_event().is_none());
     connection.handle_shutdown(now(0));
     assert_eq!(events(&mut connection), ["Closed"]);
@@ -360,7 +360,7 @@ fn connection_without_its_proxy_header_ends_at_once() {
 #[test]
 fn storage_is_released_by_a_closed_connection() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /half", 0);
+    feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /half", 0);
     drop(connection.poll_event());
     assert!(connection.release_storage().is_none(), "it is in use");
     connection.handle_io_error(now(0));
@@ -372,9 +372,9 @@ fn storage_is_released_by_a_closed_connection() {
 
 /// An empty chunk would be the last one, and bytes after it the start of another response.
 #[test]
-fn a_chunked_response_without_content_has_one_end() {
+fn empty_chunked_response_has_one_last_chunk() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     events(&mut connection);
     let mut fields = FieldLines::new();
     fields.push("Transfer-Encoding", "chunked").unwrap();
@@ -385,9 +385,9 @@ fn a_chunked_response_without_content_has_one_end() {
 
 /// The new protocol must not send before the response of HTTP was sent.
 #[test]
-fn bytes_behind_an_upgrade_are_held_until_its_response_has_left() {
+fn bytes_after_an_upgrade_wait_until_its_response_is_sent() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nnew", 0);
+    feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nnew", 0);
     events(&mut connection);
     let mut head = ResponseHead::new(101).unwrap();
     head.fields.push("Upgrade", "x").unwrap();
@@ -400,11 +400,11 @@ fn bytes_behind_an_upgrade_are_held_until_its_response_has_left() {
 
 /// `Writable` is emitted only while there is room, and a response that can use it.
 #[test]
-fn room_to_send_is_reported_while_there_is_some_and_a_response_to_fill_it() {
+fn writable_is_reported_only_with_room_and_an_open_response() {
     let mut config = Config::default();
     config.limits.send_backlog = 100;
     let mut connection = connection(config);
-    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     events(&mut connection);
     connection.respond(id(&connection), &ResponseHead::default(), BodyLen::Unknown).unwrap();
     connection.send(id(&connection), "a".repeat(100)).unwrap();
@@ -419,14 +419,14 @@ fn room_to_send_is_reported_while_there_is_some_and_a_response_to_fill_it() {
 
 /// After the head, the stream belongs to another protocol.
 #[test]
-fn no_room_is_reported_behind_a_tunnel() {
+fn writable_is_not_reported_after_a_tunnel() {
     let mut config = Config::default();
     config.limits.send_backlog = 1;
     let mut connection = connection(config);
-    give(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
+    feed(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
     events(&mut connection);
     let id = id(&connection);
-    give(&mut connection, &[b'x'; 100], 0);
+    feed(&mut connection, &[b'x'; 100], 0);
     connection.poll_send_room(id).unwrap();
     connection.respond_upgrade(id, &ResponseHead::default()).unwrap();
     assert_eq!(connection.poll_send_room(id), Err(Misuse::Closed));
@@ -436,22 +436,22 @@ fn no_room_is_reported_behind_a_tunnel() {
 
 /// Large buffers save system calls in uploads; small content does not need them.
 #[test]
-fn only_content_larger_than_a_buffer_gets_a_larger_one() {
+fn body_buffer_is_used_only_for_larger_bodies() {
     for (length, size) in [(8 << 10, 8 << 10), ((8 << 10) + 1, 64 << 10)] {
         let mut connection = connection(Config::default());
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
-        give(&mut connection, head.as_bytes(), 0);
+        feed(&mut connection, head.as_bytes(), 0);
         assert_eq!(events(&mut connection), ["Request"]);
         assert_eq!(connection.recv_buf().len(), size, "for content of {length}");
     }
 }
 
 #[test]
-fn a_close_between_requests_is_an_ordinary_end() {
+fn close_between_requests_is_a_regular_end() {
     for served in [false, true] {
         let mut connection = connection(Config::default());
         if served {
-            give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+            feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
             let id = request(&mut connection).id();
             connection.respond_with(id, &ResponseHead::default(), "done").unwrap();
             sent(&mut connection, 0);

@@ -31,7 +31,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn contract_names_every_method_once() {
+fn contract_lists_every_method_once() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connection");
     let mut files = vec![];
     sources(&folder, &mut files);

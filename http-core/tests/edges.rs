@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{connection, events, give, id, now, request, sent, timeout};
+use common::{connection, events, feed, id, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, ConnectionInfo, Event, Misuse, ProtocolError, Receiving,
     ResponseHead, Storage, Timer, Transmit, TransmitQueue,
@@ -17,7 +17,7 @@ const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
 /// Returns a connection whose request event was taken.
 fn with_request(config: Config, head: &[u8]) -> Connection {
     let mut connection = connection(config);
-    give(&mut connection, head, 0);
+    feed(&mut connection, head, 0);
     drop(request(&mut connection));
     connection
 }
@@ -26,7 +26,7 @@ fn with_request(config: Config, head: &[u8]) -> Connection {
 fn end_of_the_peers_stream_is_reported() {
     let mut connection = connection(Config::default());
     assert!(!connection.is_peer_closed());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     drop(request(&mut connection));
     assert!(!connection.is_peer_closed());
     connection.handle_eof(now(0));
@@ -43,14 +43,14 @@ fn end_of_the_peers_stream_is_reported() {
 }
 
 #[test]
-fn a_request_is_awaited_until_its_first_byte() {
+fn awaits_request_ends_at_the_first_byte() {
     let mut connection = connection(Config::default());
     assert!(connection.awaits_request() && connection.is_idle());
-    give(&mut connection, b"G", 0);
+    feed(&mut connection, b"G", 0);
     assert!(!connection.awaits_request(), "not parsed yet");
     assert!(connection.poll_event().is_none());
     assert!(!connection.awaits_request());
-    give(&mut connection, &GET[1..], 0);
+    feed(&mut connection, &GET[1..], 0);
     drop(request(&mut connection));
     assert!(!connection.awaits_request());
     let id = id(&connection);
@@ -59,13 +59,13 @@ fn a_request_is_awaited_until_its_first_byte() {
 }
 
 #[test]
-fn a_body_is_awaited_between_its_pieces_unless_reading_is_paused() {
+fn awaits_body_is_true_unless_reading_is_paused() {
     let mut connection = connection(Config::default());
     assert!(!connection.awaits_body());
-    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n", 0);
+    feed(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n", 0);
     drop(request(&mut connection));
     assert!(connection.awaits_body());
-    give(&mut connection, b"ab", 0);
+    feed(&mut connection, b"ab", 0);
     assert!(!connection.awaits_body(), "not reported yet");
     assert!(matches!(connection.poll_event(), Some(Event::Data(..))));
     assert!(connection.awaits_body());
@@ -79,7 +79,7 @@ fn a_body_is_awaited_between_its_pieces_unless_reading_is_paused() {
 }
 
 #[test]
-fn limits_are_those_of_the_configuration() {
+fn limits_returns_the_configured_limits() {
     let mut config = Config::default();
     (config.limits.fields, config.limits.head) = (7, 1234);
     let connection = connection(config);
@@ -88,7 +88,7 @@ fn limits_are_those_of_the_configuration() {
 
 /// At most one buffer is filled while requests are held, in a body, and after a request.
 #[test]
-fn reading_stops_where_a_buffer_is_full() {
+fn reading_stops_when_a_buffer_is_full() {
     let mut config = Config::default();
     config.limits.recv_buffer = 64;
     let mut held = connection(config.clone());
@@ -97,9 +97,9 @@ fn reading_stops_where_a_buffer_is_full() {
     let outstanding = with_request(config.clone(), GET);
     let body = with_request(config, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
     for mut connection in [held, outstanding, body] {
-        give(&mut connection, &[b'G'; 63], 0);
+        feed(&mut connection, &[b'G'; 63], 0);
         assert!(connection.wants_recv());
-        give(&mut connection, b"G", 0);
+        feed(&mut connection, b"G", 0);
         assert!(!connection.wants_recv());
         assert_eq!(connection.receive(b"G", now(0)), 0);
     }
@@ -107,7 +107,7 @@ fn reading_stops_where_a_buffer_is_full() {
 
 /// Only a reset informs the client that the response is incomplete (RFC 9112 section 6.3).
 #[test]
-fn a_response_without_a_length_that_breaks_off_is_reset() {
+fn aborted_close_delimited_response_is_reset() {
     let begin = || {
         let mut config = Config::default();
         (config.timeouts.body_rate, config.timeouts.write) = (0, None);
@@ -150,7 +150,7 @@ fn a_response_without_a_length_that_breaks_off_is_reset() {
 }
 
 #[test]
-fn nothing_received_is_nothing() {
+fn receiving_zero_bytes_has_no_effect() {
     let mut config = Config::default();
     config.timeouts.body_rate = 0;
     let mut connection = with_request(config, POST);
@@ -158,13 +158,13 @@ fn nothing_received_is_nothing() {
     connection.handle_recv(0, now(1000));
     assert_eq!(connection.receive(b"", now(1000)), 0);
     assert_eq!(timeout(&connection), before);
-    give(&mut connection, b"x", 1000);
+    feed(&mut connection, b"x", 1000);
     assert_ne!(timeout(&connection), before);
 }
 
 /// No further request is parsed until less than the backlog waits.
 #[test]
-fn the_backlog_is_exact() {
+fn send_backlog_is_exact() {
     let waiting = |backlog: usize| {
         let mut config = Config::default();
         config.limits.send_backlog = backlog;
@@ -198,7 +198,7 @@ fn no_request_is_timed_while_responses_wait_to_be_sent() {
 
 /// Bytes and ranges of files that were taken out count as waiting, even if they are equally long.
 #[test]
-fn taken_bytes_count_as_waiting_until_sent() {
+fn bytes_taken_for_transmission_are_pending_until_sent() {
     let begin = |length: u64| {
         let mut connection = with_request(Config::default(), GET);
         let id = id(&connection);
@@ -225,7 +225,7 @@ fn taken_bytes_count_as_waiting_until_sent() {
 }
 
 #[test]
-fn age_counts_where_another_request_may_follow() {
+fn age_timer_runs_only_if_another_request_may_follow() {
     let expiring = |head: &[u8]| {
         let mut connection = with_request(Config::default(), head);
         connection.expire_at(Duration::from_millis(1));
@@ -246,7 +246,7 @@ fn age_counts_where_another_request_may_follow() {
 
 /// The buffer for bodies is used for known or received content beyond the buffer for heads.
 #[test]
-fn buffers_grow_with_content_that_fills_them() {
+fn body_buffer_is_used_for_bodies_that_fill_the_first() {
     let mut config = Config::default();
     (config.limits.recv_buffer, config.limits.body_buffer) = (1 << 10, 1 << 14);
     for (length, size) in [(1, 1 << 10), (1 << 10, 1 << 10), ((1 << 10) + 1, 1 << 14)] {
@@ -258,14 +258,14 @@ fn buffers_grow_with_content_that_fills_them() {
         let mut connection = with_request(config.clone(), head.as_bytes());
         assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), 1 << 10);
         // The rest of a chunk is known to follow.
-        give(&mut connection, format!("{:x}\r\nx", length + 1).as_bytes(), 0);
+        feed(&mut connection, format!("{:x}\r\nx", length + 1).as_bytes(), 0);
         assert_eq!(events(&mut connection), ["Data"]);
         assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), size, "a chunk of {length} + 1");
 
         // With small chunks, as much is expected as was received.
         let mut connection = with_request(config.clone(), head.as_bytes());
         for _ in 0..length {
-            give(&mut connection, b"1\r\nx\r\n", 0);
+            feed(&mut connection, b"1\r\nx\r\n", 0);
             assert_eq!(events(&mut connection), ["Data"]);
         }
         assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), size, "{length} chunks");
@@ -286,7 +286,7 @@ fn content_dropped_by_a_broken_connection_is_returned() {
 
 /// Bytes that the transport has sent partly are progress only if something waits.
 #[test]
-fn sent_bytes_extend_the_write_timer_only_if_others_wait() {
+fn sent_bytes_extend_the_write_timer_only_if_others_are_pending() {
     let mut config = Config::default();
     (config.timeouts.handler, config.timeouts.write) = (None, None);
     let half_closed = config.timeouts.half_closed.unwrap().as_millis() as u64;
@@ -305,7 +305,7 @@ fn sent_bytes_extend_the_write_timer_only_if_others_wait() {
 
 /// A paused body is not late, even if it is paused more than once.
 #[test]
-fn a_pause_counts_from_its_first_call() {
+fn pause_starts_at_its_first_call() {
     let mut config = Config::default();
     (config.timeouts.body, config.timeouts.body_rate) = (None, 1);
     config.timeouts.body_rate_grace = Duration::from_secs(10);
@@ -329,7 +329,7 @@ fn a_pause_counts_from_its_first_call() {
 
 /// The caller gets the previously supplied storage back.
 #[test]
-fn supplied_storage_replaces_other() {
+fn supplied_storage_replaces_the_previous_one() {
     let mut connection = connection(Config::default());
     let size = Config::default().limits.recv_buffer;
     assert_eq!(connection.wanted_storage(), Some(size));
@@ -344,14 +344,14 @@ fn supplied_storage_replaces_other() {
 
 /// Not even if there is an event to return: bytes in a lent buffer precede the end.
 #[test]
-fn nothing_ends_while_the_buffer_is_lent() {
+fn connection_does_not_end_while_its_buffer_is_lent() {
     let mut config = Config::default();
     config.limits.send_backlog = 1;
     let mut connection = with_request(config, POST);
     let request = id(&connection);
     connection.respond(request, &ResponseHead::default(), BodyLen::Unknown).unwrap();
     assert_eq!(connection.poll_send_room(request), Ok(0));
-    give(&mut connection, b"hello", 0);
+    feed(&mut connection, b"hello", 0);
     let lent = connection.lend_recv_buf().unwrap();
     connection.handle_eof(now(0));
     assert!(connection.poll_event().is_none());
@@ -361,10 +361,10 @@ fn nothing_ends_while_the_buffer_is_lent() {
 
 /// While the application is not ready, received bytes may be a request.
 #[test]
-fn held_connection_ends_when_it_continues() {
+fn held_connection_ends_when_requests_are_accepted() {
     let mut connection = connection(Config::default());
     connection.hold_requests();
-    give(&mut connection, b"\r\n", 0);
+    feed(&mut connection, b"\r\n", 0);
     let lent = connection.lend_recv_buf().unwrap();
     connection.handle_shutdown(now(0));
     connection.return_recv_buf(lent, 0, now(0));
@@ -374,16 +374,16 @@ fn held_connection_ends_when_it_continues() {
 }
 
 #[test]
-fn requests_tell_whether_their_client_waits() {
+fn expects_continue_is_true_only_with_the_field() {
     for (field, waits) in [("Expect: 100-continue\r\n", true), ("", false)] {
         let mut connection = connection(Config::default());
-        give(&mut connection, format!("POST / HTTP/1.1\r\nHost: a\r\n{field}Content-Length: 5\r\n\r\n").as_bytes(), 0);
+        feed(&mut connection, format!("POST / HTTP/1.1\r\nHost: a\r\n{field}Content-Length: 5\r\n\r\n").as_bytes(), 0);
         assert_eq!(request(&mut connection).expects_continue(), waits);
     }
 }
 
 #[test]
-fn half_an_empty_line_does_not_begin_a_request() {
+fn incomplete_empty_lines_before_a_request_are_refused() {
     for (input, fault) in [
         (&b"\rG"[..], ProtocolError::BareCarriageReturn),
         (b"\r\n\r\r\n", ProtocolError::BareCarriageReturn),
@@ -391,7 +391,7 @@ fn half_an_empty_line_does_not_begin_a_request() {
         (b"\r\n\n", ProtocolError::BareLineFeed),
     ] {
         let mut connection = connection(Config::default());
-        give(&mut connection, input, 0);
+        feed(&mut connection, input, 0);
         let Some(Event::Refused(refusal)) = connection.poll_event() else { panic!("not refused: {input:?}") };
         assert_eq!(refusal.error(), fault);
     }
@@ -403,32 +403,32 @@ fn drain_limit_is_exact() {
     let mut config = Config::default();
     config.limits.drain = 10;
     let head = ResponseHead::default;
-    for (length, goes_on) in [(10, true), (11, false)] {
+    for (length, continues) in [(10, true), (11, false)] {
         let post = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
         let mut connection = with_request(config.clone(), post.as_bytes());
         let id = id(&connection);
         connection.respond_with(id, &head(), "x").unwrap();
-        assert_eq!(sent(&mut connection, 0).contains("Connection: close"), !goes_on, "{length} bytes");
+        assert_eq!(sent(&mut connection, 0).contains("Connection: close"), !continues, "{length} bytes");
         // A response that is begun and finished in separate calls does not announce the close.
         let mut connection = with_request(config.clone(), post.as_bytes());
         connection.respond(id, &head(), BodyLen::Known(0)).unwrap();
         connection.finish(id).unwrap();
-        give(&mut connection, b"x", 0);
+        feed(&mut connection, b"x", 0);
         drop(connection.poll_event());
-        assert_eq!(matches!(connection.state().recv, Receiving::Drain), goes_on, "{length} bytes");
+        assert_eq!(matches!(connection.state().recv, Receiving::Drain), continues, "{length} bytes");
 
         let chunks = "1\r\nx\r\n".repeat(length);
         let post = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         let mut connection = with_request(config.clone(), post.as_bytes());
         connection.respond_with(id, &head(), "x").unwrap();
         drop(sent(&mut connection, 0));
-        give(&mut connection, chunks.as_bytes(), 0);
+        feed(&mut connection, chunks.as_bytes(), 0);
         drop(events(&mut connection));
-        assert_eq!(matches!(connection.state().recv, Receiving::Drain), goes_on, "{length} chunks");
+        assert_eq!(matches!(connection.state().recv, Receiving::Drain), continues, "{length} chunks");
     }
     // If the body of a request was received, nothing remains to be dropped.
     let mut connection = with_request(config, POST);
-    give(&mut connection, b"hello", 0);
+    feed(&mut connection, b"hello", 0);
     let id = id(&connection);
     assert_eq!(events(&mut connection), ["Data", "End"]);
     connection.respond_with(id, &head(), "x").unwrap();
@@ -436,25 +436,25 @@ fn drain_limit_is_exact() {
 }
 
 #[test]
-fn a_buffer_for_heads_stays_while_a_connection_closes() {
+fn closing_connection_keeps_its_head_buffer() {
     let mut config = Config::default();
     (config.limits.recv_buffer, config.limits.body_buffer) = (1 << 10, 1 << 14);
     let mut connection = connection(config);
-    give(&mut connection, b"\n", 0);
+    feed(&mut connection, b"\n", 0);
     assert!(events(&mut connection).starts_with(&["Refused".into()]));
     assert_eq!(connection.storage_size(), 1 << 10);
 }
 
 /// The refusal of a malformed request line must not use properties of the previous request.
 #[test]
-fn refusal_does_not_use_the_previous_request() {
+fn refusal_ignores_the_previous_request() {
     for before in ["HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"] {
         let mut connection = with_request(Config::default(), before.as_bytes());
         let id = id(&connection);
         connection.respond_with(id, &ResponseHead::default(), "x").unwrap();
         drop(sent(&mut connection, 0));
         assert_eq!(events(&mut connection), ["ResponseEnd"]);
-        give(&mut connection, b"bad\r\n", 0);
+        feed(&mut connection, b"bad\r\n", 0);
         drop(events(&mut connection));
         let response = sent(&mut connection, 0);
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
@@ -463,7 +463,7 @@ fn refusal_does_not_use_the_previous_request() {
 }
 
 #[test]
-fn a_connection_is_turned_away_before_its_first_request() {
+fn connection_can_be_refused_before_its_first_request() {
     for (refuse, reason) in [
         (Connection::refuse_overloaded as fn(&mut Connection), CloseReason::Overloaded),
         (Connection::refuse_address, CloseReason::AddressLimit),
@@ -480,7 +480,7 @@ fn a_connection_is_turned_away_before_its_first_request() {
 }
 
 #[test]
-fn an_expectation_that_is_too_large_is_refused_at_its_head() {
+fn too_large_body_with_expect_is_refused_at_its_head() {
     for (length, expected) in [(5, Ok(())), (6, Err(Misuse::Closed))] {
         let mut config = Config::default();
         config.limits.max_body_size = 5;

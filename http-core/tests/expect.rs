@@ -3,20 +3,20 @@
 
 mod common;
 
-use common::{connection, events, give, now, request, sent, timeout};
+use common::{connection, events, feed, now, request, sent, timeout};
 use httpants_core::{BodyLen, Config, Connection, Event, RequestId, ResponseHead, Timer};
 
 const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
 fn expecting() -> (Connection, RequestId) {
     let mut connection = connection(Config::default());
-    give(&mut connection, HEAD, 0);
+    feed(&mut connection, HEAD, 0);
     let id = request(&mut connection).id();
     (connection, id)
 }
 
 #[test]
-fn body_timers_are_stopped_while_the_client_holds_its_content() {
+fn body_timers_stop_while_the_client_waits_for_100() {
     let (mut connection, id) = expecting();
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
     for second in 1..600 {
@@ -31,21 +31,21 @@ fn body_timers_are_stopped_while_the_client_holds_its_content() {
 }
 
 #[test]
-fn content_that_is_sent_without_100_is_timed() {
+fn body_sent_without_100_is_timed() {
     let (mut connection, id) = expecting();
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
     sent(&mut connection, 0);
     assert_eq!(events(&mut connection), [""; 0]);
-    give(&mut connection, b"he", 60_000);
+    feed(&mut connection, b"he", 60_000);
     assert_eq!(events(&mut connection), ["Data"]);
     assert_eq!(timeout(&connection), Some((70_000, Timer::BodyRate)));
-    give(&mut connection, b"llo", 61_000);
+    feed(&mut connection, b"llo", 61_000);
     assert_eq!(events(&mut connection), ["Data", "End"]);
     assert_eq!(timeout(&connection), None);
 }
 
 #[test]
-fn time_of_held_back_content_is_counted_once() {
+fn time_without_100_is_counted_once() {
     // `100 Continue` is sent after a pause, and during one.
     for resume_first in [true, false] {
         let (mut connection, id) = expecting();
@@ -72,14 +72,14 @@ fn time_of_held_back_content_is_counted_once() {
 }
 
 #[test]
-fn content_sent_without_100_keeps_the_connection_open() {
+fn body_sent_without_100_keeps_the_connection_open() {
     let (mut connection, id) = expecting();
-    give(&mut connection, b"hello", 0);
+    feed(&mut connection, b"hello", 0);
     assert_eq!(events(&mut connection), ["Expect100", "Data", "End"]);
     connection.respond_with(id, &ResponseHead::default(), "done").unwrap();
     let out = sent(&mut connection, 0);
     assert!(!out.contains("Connection: close"), "{out}");
-    give(&mut connection, HEAD, 0);
+    feed(&mut connection, HEAD, 0);
     assert!(matches!(connection.poll_event(), Some(Event::ResponseEnd(_))));
     assert!(matches!(connection.poll_event(), Some(Event::Request(_))));
 }

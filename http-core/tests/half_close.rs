@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{connection, events, give, now, request, sent, timeout};
+use common::{connection, events, feed, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, HalfClose, Now, Receiving, RequestId, ResponseHead, Timer,
     Transmit,
@@ -17,14 +17,14 @@ const GET_TEXT: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// Returns a connection whose client has sent a request and ended its stream after one second.
 fn half_closed(config: Config) -> (Connection, RequestId) {
     let mut connection = connection(config);
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.handle_eof(now(1_000));
     (connection, id)
 }
 
 #[test]
-fn a_request_of_a_half_closed_stream_is_served() {
+fn half_closed_client_is_served() {
     let (mut connection, id) = half_closed(Config::default());
     assert_eq!(events(&mut connection), ["PeerClosed"]);
     assert_eq!(events(&mut connection), [""; 0], "it is reported once");
@@ -36,7 +36,7 @@ fn a_request_of_a_half_closed_stream_is_served() {
 }
 
 #[test]
-fn without_a_head_the_deadline_brings_503() {
+fn deadline_before_the_head_sends_503() {
     let (mut connection, id) = half_closed(Config::default());
     assert_eq!(timeout(&connection), Some((31_000, Timer::HalfClosed)));
     connection.handle_timeout(now(30_999));
@@ -52,7 +52,7 @@ fn without_a_head_the_deadline_brings_503() {
 }
 
 #[test]
-fn where_a_head_was_given_the_deadline_resets() {
+fn deadline_after_the_head_resets() {
     for (length, takes) in [(BodyLen::Known(100), true), (BodyLen::Unknown, true), (BodyLen::Known(100), false)] {
         let mut config = Config::default();
         config.timeouts.write = None;
@@ -73,7 +73,7 @@ fn where_a_head_was_given_the_deadline_resets() {
 }
 
 #[test]
-fn each_byte_that_the_client_takes_moves_the_deadline() {
+fn each_sent_byte_extends_the_deadline() {
     let mut config = Config::default();
     config.timeouts.write_rate = 0;
     let (mut connection, id) = half_closed(config);
@@ -85,7 +85,7 @@ fn each_byte_that_the_client_takes_moves_the_deadline() {
     }
     // Bytes that the client accepted before it ended its stream do not count as progress.
     let mut early = common::connection(Config::default());
-    give(&mut early, GET, 0);
+    feed(&mut early, GET, 0);
     let id = request(&mut early).id();
     early.respond(id, &ResponseHead::default(), BodyLen::Known(100)).unwrap();
     sent(&mut early, 500);
@@ -94,13 +94,13 @@ fn each_byte_that_the_client_takes_moves_the_deadline() {
 }
 
 #[test]
-fn request_that_waited_has_the_full_time() {
+fn pending_request_has_the_full_timeout() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let first = request(&mut connection).id();
     connection.hold_requests();
     connection.respond_with(first, &ResponseHead::default(), "").unwrap();
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     sent(&mut connection, 0);
     connection.handle_eof(now(0));
     assert_eq!(events(&mut connection), ["ResponseEnd"]);
@@ -126,7 +126,7 @@ fn deadline_can_be_changed_or_disabled() {
 }
 
 #[test]
-fn a_finished_response_has_only_its_write_deadline() {
+fn finished_response_has_only_its_write_deadline() {
     let (mut connection, id) = half_closed(Config::default());
     connection.handle_time(now(2_000));
     connection.respond_with(id, &ResponseHead::default(), "served").unwrap();
@@ -150,7 +150,7 @@ fn deadline_ends_with_the_last_response() {
 }
 
 #[test]
-fn the_policy_can_drop_such_requests() {
+fn half_close_policy_can_drop_requests() {
     let policy = || {
         let mut config = Config::default();
         config.half_close = HalfClose::Drop;
@@ -164,7 +164,7 @@ fn the_policy_can_drop_such_requests() {
 
     // In the middle of a response, and if the end is detected after unread bytes.
     let mut begun = common::connection(policy());
-    give(&mut begun, GET, 0);
+    feed(&mut begun, GET, 0);
     let id = request(&mut begun).id();
     begun.respond(id, &ResponseHead::default(), BodyLen::Known(10)).unwrap();
     begun.send(id, "half").unwrap();
@@ -179,10 +179,10 @@ fn the_policy_can_drop_such_requests() {
 }
 
 #[test]
-fn an_end_behind_unread_requests_costs_none_of_them() {
-    for behind in [3, 1_000] {
+fn end_of_stream_after_unread_requests_loses_none() {
+    for after in [3, 1_000] {
         let mut connection = connection(Config::default());
-        let input = GET.repeat(behind);
+        let input = GET.repeat(after);
         let mut rest = &input[..];
         let first = connection.receive(rest, now(0));
         rest = &rest[first..];
@@ -200,8 +200,8 @@ fn an_end_behind_unread_requests_costs_none_of_them() {
         assert_eq!(timeout(&connection), Some((31_000, Timer::HalfClosed)));
         connection.respond_with(id, &ResponseHead::default(), "1").unwrap();
         let out = serve(&mut connection, rest, 3_000);
-        assert_eq!(out.matches("HTTP/1.1 200 ").count(), behind);
-        assert_eq!((connection.served(), connection.poll_close()), (behind as u64, Some(Close::Now)));
+        assert_eq!(out.matches("HTTP/1.1 200 ").count(), after);
+        assert_eq!((connection.served(), connection.poll_close()), (after as u64, Some(Close::Now)));
     }
 }
 
@@ -237,9 +237,9 @@ fn serve(connection: &mut Connection, mut rest: &[u8], millis: u64) -> String {
 }
 
 #[test]
-fn end_is_reported_if_the_body_is_not_read() {
+fn end_of_stream_is_reported_if_the_body_is_not_read() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", 0);
+    feed(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", 0);
     let id = request(&mut connection).id();
     connection.pause(id).unwrap();
     assert!(connection.watches_peer());
@@ -247,7 +247,7 @@ fn end_is_reported_if_the_body_is_not_read() {
     assert_eq!(events(&mut connection), ["PeerClosed"]);
     connection.resume(id).unwrap();
     assert_eq!(connection.state().recv, Receiving::Body);
-    give(&mut connection, b"hello", 2_000);
+    feed(&mut connection, b"hello", 2_000);
     connection.handle_eof(now(2_000));
     assert_eq!(events(&mut connection), ["Data", "End"], "the body came before the end");
     connection.respond_with(id, &ResponseHead::default(), "ok").unwrap();
@@ -258,7 +258,7 @@ fn end_is_reported_if_the_body_is_not_read() {
 #[test]
 fn upgraded_stream_has_no_deadline() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
+    feed(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
     let id = request(&mut connection).id();
     connection.handle_peer_closed(now(0));
     connection.respond_upgrade(id, &ResponseHead::default()).unwrap();
@@ -268,18 +268,18 @@ fn upgraded_stream_has_no_deadline() {
 }
 
 #[test]
-fn closed_client_is_dropped_while_the_application_continues() {
-    for behind in ["", "G", GET_TEXT] {
+fn closed_client_is_dropped_while_requests_are_held() {
+    for after in ["", "G", GET_TEXT] {
         let mut connection = connection(Config::default());
-        give(&mut connection, GET, 0);
+        feed(&mut connection, GET, 0);
         let id = request(&mut connection).id();
         connection.respond_with(id, &ResponseHead::default(), "done").unwrap();
         connection.hold_requests();
         sent(&mut connection, 0);
         assert_eq!(events(&mut connection), ["ResponseEnd"]);
-        give(&mut connection, behind.as_bytes(), 1_000);
+        feed(&mut connection, after.as_bytes(), 1_000);
         connection.handle_eof(now(1_000));
-        if behind.is_empty() {
+        if after.is_empty() {
             assert_eq!(events(&mut connection), ["Closed"]);
             continue;
         }
@@ -291,9 +291,9 @@ fn closed_client_is_dropped_while_the_application_continues() {
 }
 
 #[test]
-fn end_is_watched_while_the_application_continues() {
+fn end_of_stream_is_watched_while_requests_are_held() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.respond_with(id, &ResponseHead::default(), "done").unwrap();
     connection.hold_requests();

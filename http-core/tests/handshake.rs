@@ -21,7 +21,7 @@ fn connection(change: impl FnOnce(&mut Config)) -> Connection {
     Connection::with_handshake(config.into(), ConnectionInfo::default(), now(0))
 }
 
-fn armed(connection: &Connection) -> Option<(Timer, u128)> {
+fn running_timer(connection: &Connection) -> Option<(Timer, u128)> {
     let deadline = connection.poll_timeout()?;
     Some((deadline.timer, deadline.at.as_millis()))
 }
@@ -34,8 +34,8 @@ fn closed(connection: &mut Connection) -> Option<CloseReason> {
             Event::ProxyHeader => {}
             Event::Refused(refusal) => before = Some(CloseReason::Refused(refusal.error())),
             Event::Closed(reason) => {
-                let is_told_before = matches!(reason, CloseReason::TimedOut(_) | CloseReason::Refused(_));
-                assert_eq!(before, is_told_before.then_some(reason));
+                let is_reported_before = matches!(reason, CloseReason::TimedOut(_) | CloseReason::Refused(_));
+                assert_eq!(before, is_reported_before.then_some(reason));
                 return Some(reason);
             }
             event => panic!("{event:?}"),
@@ -46,18 +46,18 @@ fn closed(connection: &mut Connection) -> Option<CloseReason> {
 fn is_over(connection: &mut Connection) {
     assert!(connection.poll_transmit().is_none());
     assert_eq!(connection.poll_close(), Some(Close::Now));
-    assert_eq!(armed(connection), None);
+    assert_eq!(running_timer(connection), None);
 }
 
 #[test]
 fn secured_connection_serves_https_within_the_accept_timeout() {
     let mut connection = connection(|_| {});
-    assert_eq!(armed(&connection), Some((Timer::Handshake, 10_000)));
+    assert_eq!(running_timer(&connection), Some((Timer::Handshake, 10_000)));
     assert!(!connection.wants_recv() && connection.recv_buf().is_empty() && !connection.is_idle());
     assert_eq!(connection.receive(REQUEST, now(0)), 0, "nothing counts that came unsecured");
     assert_eq!(connection.receive_preface(HELLO, now(1_000)), Preface::Handshake);
     connection.handle_secured(now(9_000));
-    assert_eq!(armed(&connection), Some((Timer::Accept, 24_000)));
+    assert_eq!(running_timer(&connection), Some((Timer::Accept, 24_000)));
     assert_eq!(connection.receive(REQUEST, now(9_000)), REQUEST.len());
     let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
     assert!(request.connection_info().secure);
@@ -65,13 +65,13 @@ fn secured_connection_serves_https_within_the_accept_timeout() {
 }
 
 #[test]
-fn the_end_of_a_secured_connection_is_announced_before_it_is_closed() {
+fn secured_connection_shuts_down_writing_before_it_closes() {
     let mut connection = connection(|_| {});
     connection.handle_secured(now(0));
     connection.handle_timeout(now(15_000));
     assert_eq!(closed(&mut connection), Some(CloseReason::TimedOut(Timer::Accept)));
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
-    assert_eq!(armed(&connection), Some((Timer::Linger, 17_000)));
+    assert_eq!(running_timer(&connection), Some((Timer::Linger, 17_000)));
     connection.handle_eof(now(15_001));
     assert!(connection.poll_event().is_none());
     is_over(&mut connection);
@@ -89,7 +89,7 @@ fn handshake_timeout_closes_without_a_response() {
 }
 
 #[test]
-fn a_shutdown_drops_a_handshake() {
+fn shutdown_drops_a_handshake() {
     let mut connection = connection(|_| {});
     connection.handle_shutdown(now(1));
     assert_eq!(closed(&mut connection), Some(CloseReason::Shutdown));
@@ -110,7 +110,7 @@ fn failed_handshake_lingers_for_the_alert() {
     connection.handle_handshake_failed(now(1_000));
     assert_eq!(closed(&mut connection), Some(CloseReason::HandshakeFailed));
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
-    assert_eq!(armed(&connection), Some((Timer::Linger, 3_000)));
+    assert_eq!(running_timer(&connection), Some((Timer::Linger, 3_000)));
     assert_eq!(connection.receive(REQUEST, now(1_500)), REQUEST.len(), "to be dropped");
     assert!(connection.poll_event().is_none());
     connection.handle_secured(now(1_500));
@@ -129,7 +129,7 @@ fn failure_after_the_handshake_is_ignored() {
 }
 
 #[test]
-fn a_request_without_tls_gets_400_at_every_cut() {
+fn plain_request_gets_400_at_every_cut() {
     for length in 1..=REQUEST.len() {
         let mut connection = connection(|_| {});
         assert_eq!(connection.receive_preface(&[], now(0)), Preface::NeedMore);
@@ -148,26 +148,26 @@ fn a_request_without_tls_gets_400_at_every_cut() {
 }
 
 #[test]
-fn other_bytes_are_for_the_tls_library_to_judge() {
+fn non_letters_are_passed_to_the_tls_library() {
     for byte in (0..=255_u8).filter(|byte| !byte.is_ascii_alphabetic()) {
         assert_eq!(connection(|_| {}).receive_preface(&[byte], now(0)), Preface::Handshake, "{byte}");
     }
 }
 
 #[test]
-fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
+fn proxy_header_precedes_the_handshake_at_every_cut() {
     let bytes = [HEADER, HELLO].concat();
     for length in 0..=bytes.len() {
         let mut connection = connection(|config| config.proxy_protocol = true);
-        assert_eq!(armed(&connection), Some((Timer::Accept, 15_000)));
+        assert_eq!(running_timer(&connection), Some((Timer::Accept, 15_000)));
         let first = connection.receive_preface(&bytes[..length], now(2_000));
         if length < HEADER.len() {
-            assert_eq!((first, armed(&connection)), (Preface::NeedMore, Some((Timer::Accept, 15_000))));
+            assert_eq!((first, running_timer(&connection)), (Preface::NeedMore, Some((Timer::Accept, 15_000))));
             assert_eq!(connection.receive_preface(&bytes, now(2_000)), Preface::Header(HEADER.len()));
         } else {
             assert_eq!(first, Preface::Header(HEADER.len()));
         }
-        assert_eq!(armed(&connection), Some((Timer::Handshake, 12_000)));
+        assert_eq!(running_timer(&connection), Some((Timer::Handshake, 12_000)));
         assert_eq!(connection.receive_preface(&bytes[HEADER.len()..], now(2_000)), Preface::Handshake);
         assert_eq!(connection.connection_info().remote_addr, Address::Ip("203.0.113.9:50000".parse().unwrap()));
         connection.handle_secured(now(3_000));

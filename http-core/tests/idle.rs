@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{WRK, events, give, id, now, timeout};
+use common::{WRK, events, feed, id, now, timeout};
 use httpants_core::{
     BodyLen, Config, Connection, ConnectionInfo, Event, IdleConnection, RequestHead, ResponseHead, Timer,
 };
@@ -18,7 +18,7 @@ fn peer(port: u16) -> ConnectionInfo {
 
 /// Receives a request at this time, responds and sends the whole response.
 fn exchange(connection: &mut Connection, millis: u64) -> RequestHead {
-    give(connection, WRK.as_bytes(), millis);
+    feed(connection, WRK.as_bytes(), millis);
     let Some(Event::Request(request)) = connection.poll_event() else { panic!("a request is expected") };
     assert!(connection.take_idle().is_none(), "a response is expected");
     connection.respond_with(request.id(), &ResponseHead::default(), "x").unwrap();
@@ -30,7 +30,7 @@ fn exchange(connection: &mut Connection, millis: u64) -> RequestHead {
 }
 
 #[test]
-fn idle_connections_take_turns_and_keep_their_own_state() {
+fn idle_connections_keep_their_own_state() {
     let config = Arc::new(Config::default());
     let mut connection = Connection::new(Arc::clone(&config), ConnectionInfo::default(), now(0));
     let mut idle: Vec<_> = (0..3).map(|port| Some(IdleConnection::new(&config, peer(port), now(0)))).collect();
@@ -54,12 +54,12 @@ fn idle_connections_take_turns_and_keep_their_own_state() {
 }
 
 #[test]
-fn connection_that_is_not_idle_stays() {
+fn connection_that_is_not_idle_is_not_taken() {
     let config = Arc::new(Config::default());
     let fresh = || Connection::new(Arc::clone(&config), ConnectionInfo::default(), now(0));
     for received in ["G", "\r\n", "\r", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"] {
         let mut connection = fresh();
-        give(&mut connection, received.as_bytes(), 0);
+        feed(&mut connection, received.as_bytes(), 0);
         assert!(connection.take_idle().is_none(), "not parsed: {received:?}");
         drop(connection.poll_event());
         assert!(connection.take_idle().is_none(), "{received:?}");
@@ -86,7 +86,7 @@ fn connection_that_is_not_idle_stays() {
 fn restoring_drops_a_connection_that_is_in_use() {
     let config = Arc::new(Config::default());
     let mut connection = Connection::new(Arc::clone(&config), peer(1), now(0));
-    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1", 0);
+    feed(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1", 0);
     drop(connection.poll_event());
     let request = id(&connection);
     connection.respond(request, &ResponseHead::default(), BodyLen::Unknown).unwrap();
@@ -98,12 +98,12 @@ fn restoring_drops_a_connection_that_is_in_use() {
 /// A pending event together with a held connection or a lent buffer is tested, because each alone
 /// prevents idling.
 #[test]
-fn a_connection_with_an_event_that_is_held_or_lent_is_not_idle() {
+fn held_or_lent_connection_with_an_event_is_not_idle() {
     for lends in [true, false] {
         let mut config = Config::default();
         config.limits.send_backlog = 1;
         let mut connection = common::connection(config);
-        give(&mut connection, WRK.as_bytes(), 0);
+        feed(&mut connection, WRK.as_bytes(), 0);
         drop(connection.poll_event());
         let id = id(&connection);
         connection.respond(id, &ResponseHead::default(), BodyLen::Known(0)).unwrap();
@@ -121,7 +121,7 @@ fn a_connection_with_an_event_that_is_held_or_lent_is_not_idle() {
 }
 
 #[test]
-fn a_connection_that_is_held_and_lent_is_not_idle() {
+fn held_and_lent_connection_is_not_idle() {
     let mut connection = common::connection(Config::default());
     let lent = connection.lend_recv_buf().unwrap();
     connection.hold_requests();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use common::{BROWSER, WRK, connection, events, give, now, request, sent, timeout};
+use common::{BROWSER, WRK, connection, events, feed, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, Misuse, Receiving, RecvBuffer, RequestId, ResponseHead,
     Timer, Transmit, TransmitQueue, Transmitted,
@@ -173,7 +173,7 @@ fn receive(connection: &mut Connection, bytes: &[u8], style: Style) -> usize {
 }
 
 #[test]
-fn lent_buffers_change_no_byte_and_no_event() {
+fn lent_buffers_give_the_same_bytes_and_events() {
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     let chunk = format!("2000\r\n{}\r\n", "x".repeat(8192));
     let inputs = [
@@ -209,7 +209,7 @@ fn lent_buffers_change_no_byte_and_no_event() {
 #[test]
 fn nothing_is_parsed_while_the_buffer_is_lent() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let buffer = connection.lend_recv_buf().unwrap();
     assert!(connection.poll_event().is_none());
     assert_eq!(connection.receive(b"more", now(0)), 0, "there is no room");
@@ -239,7 +239,7 @@ fn deadlines_pass_while_the_buffer_is_lent() {
     let mut config = Config::default();
     config.limits.refusal_linger = 40;
     let mut late = connection(config);
-    give(&mut late, b"GET / HTTP/1.1\r\n", 0);
+    feed(&mut late, b"GET / HTTP/1.1\r\n", 0);
     assert_eq!(events(&mut late), [""; 0]);
     let mut buffer = late.lend_recv_buf().unwrap();
     late.handle_timeout(now(15_000));
@@ -250,7 +250,7 @@ fn deadlines_pass_while_the_buffer_is_lent() {
     buffer.room()[..24].fill(b'x');
     late.return_recv_buf(buffer, 24, now(15_001));
     assert_eq!((events(&mut late), late.poll_close()), (vec!["ResponseEnd".to_owned()], None));
-    give(&mut late, b"y", 15_002);
+    feed(&mut late, b"y", 15_002);
     assert_eq!((events(&mut late), late.poll_close()), (vec![], Some(Close::Now)));
 
     let mut gone = connection(Config::default());
@@ -264,11 +264,11 @@ fn deadlines_pass_while_the_buffer_is_lent() {
 }
 
 #[test]
-fn a_queue_that_is_out_still_counts_as_waiting() {
+fn taken_transmit_queue_counts_as_pending() {
     let mut config = Config::default();
     config.limits.send_backlog = 1_000;
     let mut connection = connection(config);
-    give(&mut connection, &GET.repeat(2), 0);
+    feed(&mut connection, &GET.repeat(2), 0);
     let id = request(&mut connection).id();
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
     connection.send(id, vec![b'x'; 3_000]).unwrap();
@@ -310,10 +310,10 @@ impl Drop for Owned {
 }
 
 #[test]
-fn content_that_breaks_is_dropped_by_the_caller() {
+fn content_of_a_broken_response_is_dropped_by_the_caller() {
     let drops = Arc::new(AtomicUsize::new(0));
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
     connection.send(id, Bytes::from_owner(Owned(Arc::clone(&drops)))).unwrap();
@@ -339,7 +339,7 @@ fn random(state: &mut u64, below: u64) -> u64 {
 
 /// A caller that makes any call at any time.
 #[derive(Default)]
-struct Chaos {
+struct RandomCalls {
     buffer: Option<RecvBuffer>,
     queue: TransmitQueue,
     now: u64,
@@ -348,7 +348,7 @@ struct Chaos {
     ended: Vec<Option<RequestId>>,
 }
 
-impl Chaos {
+impl RandomCalls {
     fn step(&mut self, connection: &mut Connection, choice: u64, number: u64) -> Result<(), Misuse> {
         const BYTES: &[u8] =
             b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789";
@@ -402,7 +402,7 @@ impl Chaos {
     fn poll(&mut self, connection: &mut Connection) {
         while let Some(event) = connection.poll_event() {
             let only_end = matches!(event, Event::ResponseEnd(_) | Event::TimedOut(Timer::Write | Timer::Linger));
-            assert!(self.closed.is_none() || only_end, "{event:?} behind Closed");
+            assert!(self.closed.is_none() || only_end, "{event:?} after Closed");
             match event {
                 Event::Request(request) => {
                     assert!(self.buffer.is_none(), "a request was parsed while the buffer is lent");
@@ -431,13 +431,13 @@ impl Chaos {
 }
 
 #[test]
-fn inputs_in_any_order_do_no_harm() {
+fn calls_in_any_order_do_not_panic() {
     for seed in 0..3_000 {
         let mut state = seed;
         let mut config = Config::default();
         (config.limits.recv_buffer, config.limits.send_backlog) = (200, 500);
         let mut connection = connection(config);
-        let mut chaos = Chaos::default();
+        let mut chaos = RandomCalls::default();
         for _ in 0..random(&mut state, 300) {
             let (choice, number) = (random(&mut state, 42), random(&mut state, 100));
             // Calls that are out of order are refused.
@@ -448,7 +448,7 @@ fn inputs_in_any_order_do_no_harm() {
 }
 
 #[test]
-fn the_large_buffer_of_a_refused_body_is_not_kept() {
+fn large_buffer_of_a_refused_body_is_released() {
     let mut config = Config::default();
     config.limits.max_body_size = 100_000;
     let body_buffer = config.limits.body_buffer;
@@ -468,9 +468,9 @@ fn the_large_buffer_of_a_refused_body_is_not_kept() {
 }
 
 #[test]
-fn partly_transmitted_bytes_are_progress_once() {
+fn partly_transmitted_bytes_count_as_progress_once() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     let mut queue = TransmitQueue::default();
     connection.respond_with(id, &ResponseHead::default(), vec![b'x'; 100_000]).unwrap();

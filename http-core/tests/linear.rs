@@ -21,7 +21,7 @@ fn head(size: usize, lines: usize) -> String {
 /// Receives heads of the size that the environment sets, one byte at a time; the test below counts
 /// its instructions. Without a size it asserts that such heads get responses.
 #[test]
-fn heads_in_single_bytes() {
+fn heads_received_in_single_bytes_get_responses() {
     let size = std::env::var(SIZE).map_or(1000, |size| size.parse().unwrap());
     let mut config = Config::default();
     config.limits.head = 65_535;
@@ -36,7 +36,7 @@ fn instructions(size: usize) -> u64 {
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "heads_in_single_bytes"])
+        .args(["--exact", "heads_received_in_single_bytes_get_responses"])
         .env(SIZE, size.to_string())
         .output()
         .expect("valgrind runs (Debian package valgrind)");
@@ -48,7 +48,7 @@ fn instructions(size: usize) -> u64 {
 
 #[test]
 #[ignore = "needs the Debian package valgrind"]
-fn a_head_in_single_bytes_costs_linear_time() {
+fn head_received_in_single_bytes_takes_linear_time() {
     let [zero, small, middle, large] = [1_000, 16_000, 31_000, 61_000].map(instructions);
     let each = (small - zero) / 15;
     for (counted, kilobytes) in [(middle - zero, 30), (large - zero, 60)] {

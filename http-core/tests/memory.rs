@@ -44,7 +44,7 @@ fn heads_in_pieces_allocate_nothing() {
 }
 
 #[test]
-fn content_of_a_mebibyte_allocates_nothing() {
+fn body_of_a_mebibyte_allocates_nothing() {
     let head = |framing: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
     let content = "x".repeat(1 << 20);
     let whole = format!("{}{content}", head("Content-Length: 1048576"));
@@ -56,14 +56,15 @@ fn content_of_a_mebibyte_allocates_nothing() {
 
 /// As used by callers that share a connection behind a lock.
 #[test]
-fn buffers_that_are_taken_out_allocate_nothing() {
+fn taken_transmit_queues_allocate_nothing() {
     for size in [13, 100_000] {
         for input in [WRK.to_owned(), BROWSER.repeat(16)] {
             let mut server = Server::new();
             server.body = Bytes::from(vec![b'x'; size]);
             let mut queue = TransmitQueue::default();
-            (0..3).for_each(|_| server.exchange_taken_out(input.as_bytes(), &mut queue));
-            let counted = measure(|| (0..100).for_each(|_| server.exchange_taken_out(input.as_bytes(), &mut queue)));
+            (0..3).for_each(|_| server.exchange_with_taken_queue(input.as_bytes(), &mut queue));
+            let counted =
+                measure(|| (0..100).for_each(|_| server.exchange_with_taken_queue(input.as_bytes(), &mut queue)));
             assert_eq!(counted.count_total, 0, "{size} bytes of content: {counted:?}");
         }
     }
@@ -90,7 +91,7 @@ fn connections_that_share_storage_allocate_nothing() {
 }
 
 #[test]
-fn an_idle_connection_holds_less_than_a_kibibyte() {
+fn idle_connection_holds_less_than_a_kibibyte() {
     let config = Arc::new(Config::default());
     let mut idle = None;
     let held = measure(|| {
@@ -184,7 +185,7 @@ fn chunks_of_one_byte_take_no_memory() {
 }
 
 #[test]
-fn a_head_without_an_end_is_refused_at_its_limit() {
+fn endless_head_is_refused_at_its_limit() {
     let limits = Config::default().limits;
     for line in ["X: y\r\n", "xxxxxx", "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"] {
         let mut received = 0;
@@ -205,7 +206,7 @@ fn a_head_without_an_end_is_refused_at_its_limit() {
 }
 
 #[test]
-fn what_arrives_behind_the_end_is_bounded_before_it_is_dropped() {
+fn bytes_after_the_end_are_held_only_up_to_a_limit() {
     let limits = Config::default().limits;
     let peak = peak(|connection| {
         connection.close();

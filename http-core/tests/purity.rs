@@ -68,7 +68,7 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 #[test]
-fn the_core_names_nothing_impure() {
+fn core_uses_no_io_clock_or_randomness() {
     let mut files = vec![];
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     assert!(files.len() > 20, "the sources are elsewhere: {files:?}");
@@ -85,7 +85,7 @@ fn the_core_names_nothing_impure() {
 }
 
 #[test]
-fn the_search_finds_what_it_looks_for() {
+fn search_skips_comments_and_tests() {
     let text = "// std::fs\nuse std::fs;\n#[cfg(test)]\nuse std::io;\n";
     let lines: Vec<_> = code(text).collect();
     assert_eq!(lines, [(1, "use std::fs;")]);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{connection, events, give, now};
+use common::{connection, events, feed, now};
 use httpants_core::{
     CloseReason, Config, Connection, ConnectionInfo, Event, Preface, ProtocolError, ProxyHeaderError, Refusal,
     RequestId,
@@ -33,7 +33,7 @@ fn refused(config: Config, bytes: &[u8], piece: usize) -> Report {
         if !connection.wants_recv() {
             break;
         }
-        give(&mut connection, piece, 0);
+        feed(&mut connection, piece, 0);
         while let Some(event) = connection.poll_event() {
             match event {
                 Event::Request(request) if request.has_body() => {}
@@ -61,10 +61,10 @@ fn check(config: impl Fn() -> Config, input: &str) -> Report {
         assert_eq!(refused(config(), input.as_bytes(), piece), whole, "in pieces of {piece}: {input:?}");
     }
     let before = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let behind = refused(config(), format!("{before}{input}").as_bytes(), usize::MAX);
+    let after = refused(config(), format!("{before}{input}").as_bytes(), usize::MAX);
     whole.4 += before.len() as u64;
     whole.1 = whole.1.map(|index| index + 1);
-    assert_eq!(behind, whole, "behind another request: {input:?}");
+    assert_eq!(after, whole, "after another request: {input:?}");
     whole.4 -= before.len() as u64;
     whole.1 = whole.1.map(|index| index - 1);
     whole
@@ -77,7 +77,7 @@ fn fields(names: &[(&str, &str)]) -> Vec<(String, String)> {
 const LINE: &str = "GET /a HTTP/1.1";
 
 #[test]
-fn a_request_line_is_reported_as_far_as_it_was_read() {
+fn refusal_has_the_request_line_as_read() {
     for (input, fault, line) in [
         ("GET /a\r\nHost: a\r\n\r\n", ProtocolError::Version, "GET /a"),
         ("GET /a HTTP/3.0\r\nHost: a\r\n\r\n", ProtocolError::MajorVersion, "GET /a HTTP/3.0"),
@@ -91,7 +91,7 @@ fn a_request_line_is_reported_as_far_as_it_was_read() {
 }
 
 #[test]
-fn a_field_line_is_reported_with_its_place_and_the_lines_before_it() {
+fn refusal_has_the_line_its_offset_and_preceding_fields() {
     for (line, fault) in [
         ("X Y: 1\r\n", ProtocolError::FieldName),
         (" folded\r\n", ProtocolError::FieldName),
@@ -107,7 +107,7 @@ fn a_field_line_is_reported_with_its_place_and_the_lines_before_it() {
 }
 
 #[test]
-fn a_head_that_is_refused_as_a_whole_is_reported_with_all_its_fields() {
+fn refusal_of_a_whole_head_has_all_fields() {
     for (lines, fault, names) in [
         ("A: 1\r\n", ProtocolError::MissingHost, fields(&[("A", "1")])),
         ("Host: a\r\nHost: b\r\n", ProtocolError::DuplicateHost, fields(&[("Host", "a"), ("Host", "b")])),
@@ -128,7 +128,7 @@ fn a_head_that_is_refused_as_a_whole_is_reported_with_all_its_fields() {
 }
 
 #[test]
-fn a_head_over_a_limit_is_reported_up_to_it() {
+fn refusal_over_a_limit_has_the_head_up_to_it() {
     let few = || {
         let mut config = Config::default();
         config.limits.fields = 2;
@@ -152,7 +152,7 @@ fn a_head_over_a_limit_is_reported_up_to_it() {
 }
 
 #[test]
-fn offset_of_empty_lines_is_that_of_the_first_excess_one() {
+fn offset_is_that_of_the_first_excess_empty_line() {
     let mut limits = Config::default().limits;
     limits.empty_lines = 2;
     let config = || {
@@ -165,7 +165,7 @@ fn offset_of_empty_lines_is_that_of_the_first_excess_one() {
 }
 
 #[test]
-fn a_fault_in_a_body_is_reported_with_the_request_and_the_chunk() {
+fn refusal_of_a_body_has_the_request_and_the_offset() {
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let start = chunked.len() as u64;
     for (body, fault, offset) in [
@@ -192,13 +192,13 @@ fn a_fault_in_a_body_is_reported_with_the_request_and_the_chunk() {
 }
 
 #[test]
-fn late_request_is_reported_as_far_as_it_was_received() {
+fn refusal_of_a_late_request_has_the_received_part() {
     for (input, line, names) in [
         ("GET /a", "GET /a", fields(&[])),
         ("GET /a HTTP/1.1\r\nHost: a\r\nB: 2\r\nC: unfinish", LINE, fields(&[("Host", "a"), ("B", "2")])),
     ] {
         let mut connection = connection(Config::default());
-        give(&mut connection, input.as_bytes(), 0);
+        feed(&mut connection, input.as_bytes(), 0);
         assert_eq!(events(&mut connection), [""; 0]);
         connection.handle_timeout(now(15_000));
         assert!(matches!(connection.poll_event(), Some(Event::TimedOut(_))));
@@ -209,7 +209,7 @@ fn late_request_is_reported_as_far_as_it_was_received() {
 }
 
 #[test]
-fn bytes_in_place_of_a_handshake_are_reported() {
+fn refusal_has_the_bytes_received_instead_of_a_handshake() {
     let mut plain = Connection::with_handshake(Config::default().into(), ConnectionInfo::default(), now(0));
     assert_eq!(plain.receive_preface(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", now(0)), Preface::Refused);
     let Some(Event::Refused(refusal)) = plain.poll_event() else { panic!() };
@@ -228,7 +228,7 @@ fn bytes_in_place_of_a_handshake_are_reported() {
 }
 
 #[test]
-fn no_more_of_a_refused_head_is_kept_than_a_head_may_have() {
+fn refused_head_is_kept_up_to_the_head_limit() {
     let config = |proxy_protocol| {
         let mut config = Config::default();
         (config.proxy_protocol, config.limits.head) = (proxy_protocol, 20);

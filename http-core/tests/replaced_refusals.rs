@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{connection, events, give, id, now, request, sent};
+use common::{connection, events, feed, id, now, request, sent};
 use httpants_core::{
     CloseReason, Config, Connection, Event, FieldLines, Misuse, ProtocolError, RefusalResponse, ResponseHead,
     ResponseStats, Timer, Transmit, TransmitQueue,
@@ -37,7 +37,7 @@ fn page(version: &str, status: &str, body: &str) -> String {
 /// Returns a connection that was refused because of this input, and the refusal response.
 fn refused(config: Config, input: &str) -> (Connection, RefusalResponse) {
     let mut connection = connection(config);
-    give(&mut connection, input.as_bytes(), 0);
+    feed(&mut connection, input.as_bytes(), 0);
     events(&mut connection);
     let refusal = connection.poll_refusal().expect("a refusal");
     assert!(connection.poll_refusal().is_none(), "it is returned once");
@@ -61,7 +61,7 @@ fn exchange(input: &[u8], piece: usize, write: usize) -> String {
         if !connection.wants_recv() {
             break;
         }
-        give(&mut connection, piece, 0);
+        feed(&mut connection, piece, 0);
         loop {
             while let Some(event) = connection.poll_event() {
                 match event {
@@ -88,7 +88,7 @@ fn exchange(input: &[u8], piece: usize, write: usize) -> String {
 }
 
 #[test]
-fn the_page_is_the_same_however_bytes_are_cut() {
+fn refusal_page_is_the_same_at_every_cut() {
     for (input, version, status, body) in [
         ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1", "400 Bad Request", PAGE),
         ("HEAD / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "HTTP/1.1", "400 Bad Request", ""),
@@ -139,7 +139,7 @@ fn refusal_response_has_its_reason_and_request() {
     let mut config = with_name();
     config.timeouts.handler = Some(Duration::from_secs(1));
     let mut connection = connection(config);
-    give(&mut connection, b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    feed(&mut connection, b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     drop(request(&mut connection));
     connection.handle_timeout(now(1000));
     let refusal = connection.poll_refusal().expect("a refusal");
@@ -152,7 +152,7 @@ fn refusal_response_has_its_reason_and_request() {
 }
 
 #[test]
-fn what_has_left_is_not_replaced() {
+fn partly_sent_refusal_is_not_replaced() {
     let (mut connection, _) = refused(with_name(), "bad\r\n");
     let default = "the request line must be: method, one space, target, one space, version (RFC 9112 3)\n";
     let Some(Transmit::Bytes(mut bytes)) = connection.poll_transmit() else { panic!("nothing to send") };
@@ -177,14 +177,14 @@ fn what_has_left_is_not_replaced() {
 fn only_a_refusal_can_be_replaced() {
     let mut connection = connection(with_name());
     assert_eq!(connection.replace_refusal(&fields(), PAGE), Err(Misuse::NoRequest));
-    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     events(&mut connection);
     let request = id(&connection);
     connection.respond_with(request, &ResponseHead::default(), "whole").unwrap();
     assert!(connection.poll_refusal().is_none());
     assert_eq!(connection.replace_refusal(&fields(), PAGE), Err(Misuse::NoRequest));
     assert!(sent(&mut connection, 0).ends_with("whole"));
-    give(&mut connection, b"bad\r\n", 0);
+    feed(&mut connection, b"bad\r\n", 0);
     events(&mut connection);
     connection.handle_io_error(now(0));
     assert!(connection.poll_refusal().is_none());
@@ -214,12 +214,12 @@ fn framing_fields_are_refused_and_the_default_stays() {
 }
 
 #[test]
-fn the_end_of_a_replaced_response_counts_its_own_body() {
+fn replaced_response_reports_the_bytes_of_its_own_body() {
     let large = "x".repeat(100_000);
     for (method, body) in [("GET", &large[..]), ("GET", PAGE), ("GET", ""), ("HEAD", PAGE)] {
         let mut connection = connection(with_name());
         let input = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{method} / HTTP/1.1\r\n\r\n");
-        give(&mut connection, input.as_bytes(), 0);
+        feed(&mut connection, input.as_bytes(), 0);
         let first = request(&mut connection);
         connection.respond_with(first.id(), &ResponseHead::default(), "whole").unwrap();
         events(&mut connection);

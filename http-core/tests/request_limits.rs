@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{connection, events, give, id, now, request, timeout};
+use common::{connection, events, feed, id, now, request, timeout};
 use httpants_core::{
     CloseReason, Config, Connection, Event, Misuse, ProtocolError, RequestLimits, ResponseHead, Timer,
 };
@@ -13,7 +13,7 @@ use httpants_core::{
 /// Returns a connection that reads the body of a request whose head ends with these fields.
 fn reading(config: Config, fields: &str, limits: &RequestLimits) -> Connection {
     let mut connection = connection(config);
-    give(&mut connection, format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n").as_bytes(), 0);
+    feed(&mut connection, format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n").as_bytes(), 0);
     let request = request(&mut connection).id();
     connection.set_request_limits(request, limits).unwrap();
     connection
@@ -21,7 +21,7 @@ fn reading(config: Config, fields: &str, limits: &RequestLimits) -> Connection {
 
 /// Returns the reason for which a connection closes after this content.
 fn verdict(mut connection: Connection, content: &str) -> Option<CloseReason> {
-    give(&mut connection, content.as_bytes(), 0);
+    feed(&mut connection, content.as_bytes(), 0);
     std::iter::from_fn(|| connection.poll_event()).find_map(|event| match event {
         Event::Closed(reason) => Some(reason),
         _ => None,
@@ -29,7 +29,7 @@ fn verdict(mut connection: Connection, content: &str) -> Option<CloseReason> {
 }
 
 #[test]
-fn sizes_are_those_of_the_request() {
+fn request_has_its_own_max_body_size() {
     let too_large = Some(CloseReason::Refused(ProtocolError::BodyTooLarge));
     for (configured, own, length, expected) in [
         (3, None, 3, None),
@@ -55,7 +55,7 @@ fn sizes_are_those_of_the_request() {
 }
 
 #[test]
-fn chunk_overhead_is_that_of_the_request() {
+fn request_has_its_own_chunk_overhead() {
     let trailers = "0\r\nT: 1\r\n\r\n";
     let refused = Some(CloseReason::Refused(ProtocolError::ChunkOverhead));
     for (configured, own, expected) in [
@@ -75,7 +75,7 @@ fn chunk_overhead_is_that_of_the_request() {
 }
 
 #[test]
-fn timeouts_are_those_of_the_request() {
+fn request_has_its_own_timeouts() {
     let seconds = Duration::from_secs;
     let mut config = Config::default();
     (config.timeouts.body, config.timeouts.handler) = (Some(seconds(10)), Some(seconds(20)));
@@ -96,7 +96,7 @@ fn timeouts_are_those_of_the_request() {
     ] {
         let mut connection = reading(config.clone(), "Content-Length: 1", &limits);
         assert_eq!(timeout(&connection), body, "{limits:?}");
-        give(&mut connection, b"x", 0);
+        feed(&mut connection, b"x", 0);
         assert_eq!(events(&mut connection), ["Data", "End"]);
         assert_eq!(timeout(&connection), handler.map(|at| (at, Timer::Handler)), "{limits:?}");
     }
@@ -109,7 +109,7 @@ fn limits_end_with_the_request() {
     config.timeouts.handler = Some(Duration::from_secs(20));
     let limits = RequestLimits::new().handler_timeout(None).max_body_size(100).chunk_overhead(100);
     let mut connection = reading(config, "Transfer-Encoding: chunked", &limits);
-    give(&mut connection, b"5\r\nhello\r\n0\r\nT: 12345\r\n\r\n", 0);
+    feed(&mut connection, b"5\r\nhello\r\n0\r\nT: 12345\r\n\r\n", 0);
     assert_eq!(events(&mut connection), ["Data", "End"]);
     let first = id(&connection);
     connection.respond_with(first, &ResponseHead::default(), "x").unwrap();
@@ -117,7 +117,7 @@ fn limits_end_with_the_request() {
     assert_eq!(events(&mut connection), ["ResponseEnd"]);
     assert_eq!(connection.set_request_limits(first, &limits), Err(Misuse::NoRequest));
 
-    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1000);
+    feed(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1000);
     let second = request(&mut connection).id();
     assert_eq!(connection.set_request_limits(first, &limits), Err(Misuse::NoRequest));
     assert_eq!(timeout(&connection), Some((21_000, Timer::Handler)));
@@ -125,7 +125,7 @@ fn limits_end_with_the_request() {
     connection.handle_sent(u64::MAX, now(1000));
     assert_eq!(events(&mut connection), ["ResponseEnd"]);
 
-    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 2000);
+    feed(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 2000);
     drop(request(&mut connection));
     assert_eq!(verdict(connection, "5\r\n"), None, "the whole chunk counts with its first byte");
 }

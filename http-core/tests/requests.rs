@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{connection, events, give, id, now, request, sent, timeout};
+use common::{connection, events, feed, id, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, RequestId, ResponseHead, ResponseState,
     Timer,
@@ -52,7 +52,7 @@ fn refuses_every_command(connection: &mut Connection, request: RequestId, expect
 fn ids_count_the_requests_of_a_connection() {
     let mut connection = connection(Config::default());
     for index in 1..4 {
-        give(&mut connection, GET, 0);
+        feed(&mut connection, GET, 0);
         let request = request(&mut connection);
         assert_eq!((request.id().index(), request.id().to_string()), (index, index.to_string()));
         assert_eq!(connection.response_state(request.id()), ResponseState::Expected);
@@ -69,16 +69,16 @@ fn events_of_a_request_carry_its_id() {
     let mut config = Config::default();
     config.limits.send_backlog = 10;
     let mut connection = connection(config);
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.respond_with(id, &ResponseHead::default(), "").unwrap();
     sent(&mut connection, 0);
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
-    give(&mut connection, head, 0);
+    feed(&mut connection, head, 0);
     assert_eq!(events(&mut connection), ["ResponseEnd", "Request", "Expect100"]);
     let id = common::id(&connection);
     connection.send_continue(id).unwrap();
-    give(&mut connection, b"1\r\nx\r\n0\r\n\r\n", 0);
+    feed(&mut connection, b"1\r\nx\r\n0\r\n\r\n", 0);
     assert!(matches!(connection.poll_event(), Some(Event::Data(of, data)) if of == id && data == "x"));
     assert!(matches!(connection.poll_event(), Some(Event::End(of, _)) if of == id));
     connection.handle_eof(now(0));
@@ -93,9 +93,9 @@ fn events_of_a_request_carry_its_id() {
 }
 
 #[test]
-fn a_command_for_a_finished_request_changes_nothing() {
+fn command_for_a_finished_request_changes_nothing() {
     let mut connection = connection(Config::default());
-    give(&mut connection, &GET.repeat(2), 0);
+    feed(&mut connection, &GET.repeat(2), 0);
     let first = request(&mut connection).id();
     connection.respond_with(first, &ResponseHead::default(), "first").unwrap();
     refuses_every_command(&mut connection, first, Misuse::NoRequest);
@@ -119,12 +119,12 @@ fn command_for_a_future_request_changes_nothing() {
     let mut connection = connection(Config::default());
     refuses_every_command(&mut connection, RequestId::default(), Misuse::NoRequest);
     let mut other = common::connection(Config::default());
-    give(&mut other, &GET.repeat(2), 0);
+    feed(&mut other, &GET.repeat(2), 0);
     let first = request(&mut other).id();
     other.respond_with(first, &ResponseHead::default(), "").unwrap();
     let second = request(&mut other).id();
     refuses_every_command(&mut connection, first, Misuse::NoRequest);
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     assert_eq!(request(&mut connection).id(), first, "an id is unique on its connection only");
     refuses_every_command(&mut connection, second, Misuse::NoRequest);
 }
@@ -132,17 +132,17 @@ fn command_for_a_future_request_changes_nothing() {
 #[test]
 fn commands_fail_with_closed_on_a_closed_connection() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.abort(id).unwrap();
     refuses_every_command(&mut connection, id, Misuse::Closed);
 }
 
 #[test]
-fn a_response_without_a_body_takes_no_content() {
+fn bodiless_response_accepts_no_content() {
     for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 205), ("GET", 304), ("HEAD", 404)] {
         let mut connection = connection(Config::default());
-        give(&mut connection, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").repeat(2).as_bytes(), 0);
+        feed(&mut connection, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").repeat(2).as_bytes(), 0);
         let first = request(&mut connection);
         let (id, head) = (first.id(), ResponseHead::new(status).unwrap());
         assert!(!first.allows_response_body(head.status) && !first.has_body());
@@ -172,7 +172,7 @@ fn only_respond_upgrade_ends_http() {
     ];
     for (input, status) in requests {
         let mut connection = connection(Config::default());
-        give(&mut connection, input.as_bytes(), 0);
+        feed(&mut connection, input.as_bytes(), 0);
         let id = request(&mut connection).id();
         let mut head = ResponseHead::new(status).unwrap();
         head.fields.push("Upgrade", "x").unwrap();
@@ -190,15 +190,15 @@ fn only_respond_upgrade_ends_http() {
 }
 
 #[test]
-fn an_upgrade_waits_for_the_body() {
+fn upgrade_before_the_end_of_the_body_is_misuse() {
     let mut connection = connection(Config::default());
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\na";
-    give(&mut connection, head, 0);
+    feed(&mut connection, head, 0);
     let id = request(&mut connection).id();
     let mut head = ResponseHead::new(101).unwrap();
     head.fields.push("Upgrade", "x").unwrap();
     assert_eq!(connection.respond_upgrade(id, &head), Err(Misuse::Upgrade));
-    give(&mut connection, b"bnew", 0);
+    feed(&mut connection, b"bnew", 0);
     assert_eq!(events(&mut connection), ["Data", "End"]);
     connection.respond_upgrade(id, &head).unwrap();
     sent(&mut connection, 0);
@@ -207,12 +207,12 @@ fn an_upgrade_waits_for_the_body() {
 }
 
 #[test]
-fn a_held_connection_parses_nothing_and_its_timers_wait() {
+fn held_connection_does_not_parse_and_has_no_timers() {
     let mut connection = connection(Config::default());
     assert_eq!(timeout(&connection), Some((15_000, Timer::Accept)));
     connection.hold_requests();
     assert_eq!(timeout(&connection), None);
-    give(&mut connection, b"GET / HTTP/1.1\r\n", 1_000);
+    feed(&mut connection, b"GET / HTTP/1.1\r\n", 1_000);
     assert_eq!((events(&mut connection), timeout(&connection)), (vec![], None));
     connection.handle_timeout(now(100_000));
     connection.accept_requests();
@@ -222,7 +222,7 @@ fn a_held_connection_parses_nothing_and_its_timers_wait() {
 
     // A head that was received partly also waits.
     connection.hold_requests();
-    give(&mut connection, b"Host: a\r\n\r\n", 101_000);
+    feed(&mut connection, b"Host: a\r\n\r\n", 101_000);
     connection.handle_timeout(now(200_000));
     assert_eq!((events(&mut connection), timeout(&connection)), (vec![], None));
     connection.accept_requests();
@@ -230,7 +230,7 @@ fn a_held_connection_parses_nothing_and_its_timers_wait() {
     let id = request(&mut connection).id();
 
     // So does a request that is pipelined after a finished response.
-    give(&mut connection, GET, 200_000);
+    feed(&mut connection, GET, 200_000);
     connection.hold_requests();
     connection.respond_with(id, &ResponseHead::default(), "").unwrap();
     sent(&mut connection, 200_000);
@@ -242,7 +242,7 @@ fn a_held_connection_parses_nothing_and_its_timers_wait() {
 }
 
 #[test]
-fn a_held_connection_takes_a_bounded_number_of_bytes() {
+fn held_connection_receives_a_limited_number_of_bytes() {
     let mut connection = connection(Config::default());
     connection.hold_requests();
     let mut taken = 0;
@@ -254,7 +254,7 @@ fn a_held_connection_takes_a_bounded_number_of_bytes() {
 }
 
 #[test]
-fn the_end_of_the_stream_closes_a_held_connection() {
+fn end_of_stream_closes_a_held_connection() {
     let mut idle = connection(Config::default());
     idle.hold_requests();
     idle.handle_eof(now(0));
@@ -264,7 +264,7 @@ fn the_end_of_the_stream_closes_a_held_connection() {
     // Requests that were received before it are served first.
     let mut busy = connection(Config::default());
     busy.hold_requests();
-    give(&mut busy, GET, 0);
+    feed(&mut busy, GET, 0);
     busy.handle_eof(now(0));
     assert_eq!((events(&mut busy), busy.poll_close()), (vec![], None));
     busy.accept_requests();
@@ -276,7 +276,7 @@ fn the_end_of_the_stream_closes_a_held_connection() {
 }
 
 #[test]
-fn a_shutdown_closes_a_held_connection() {
+fn shutdown_closes_a_held_connection() {
     let mut connection = connection(Config::default());
     connection.hold_requests();
     connection.handle_shutdown(now(0));
@@ -286,7 +286,7 @@ fn a_shutdown_closes_a_held_connection() {
 }
 
 #[test]
-fn a_response_that_ends_http_has_no_body() {
+fn tunnel_response_has_no_body() {
     for (method, status, expected) in [
         ("CONNECT", 200, false),
         ("CONNECT", 299, false),
@@ -298,25 +298,25 @@ fn a_response_that_ends_http_has_no_body() {
     ] {
         let target = if method == "CONNECT" { "a:1" } else { "/" };
         let mut connection = connection(Config::default());
-        give(&mut connection, format!("{method} {target} HTTP/1.1\r\nHost: a:1\r\n\r\n").as_bytes(), 0);
+        feed(&mut connection, format!("{method} {target} HTTP/1.1\r\nHost: a:1\r\n\r\n").as_bytes(), 0);
         let status = ResponseHead::new(status).unwrap().status;
         assert_eq!(request(&mut connection).allows_response_body(status), expected, "{method} {status}");
     }
 }
 
 #[test]
-fn head_of_a_decoded_body_has_no_coding_and_the_body_its_framing() {
+fn decoded_head_has_no_coding_and_the_body_keeps_its_framing() {
     let mut connection = connection(Config::default());
     let head =
         b"POST / HTTP/1.1\r\nHost: a\r\ncontent-encoding: gzip\r\nContent-Length: 3\r\nContent-Type: x/y\r\n\r\nab";
-    give(&mut connection, head, 0);
+    feed(&mut connection, head, 0);
     let received = request(&mut connection);
     let decoded = connection.set_body_decoded(received.id()).unwrap();
     assert_eq!((decoded.headers().len(), decoded.headers().text("content-type")), (2, Some("x/y")));
     assert_eq!(received.headers().len(), 4, "a head that was handed out stays");
     assert_eq!((decoded.framing(), decoded.as_bytes()), (received.framing(), received.as_bytes()));
     assert_eq!(connection.current_request().map(|head| head.headers().len()), Some(2));
-    give(&mut connection, b"c", 0);
+    feed(&mut connection, b"c", 0);
     assert_eq!(events(&mut connection), ["Data", "End"]);
     connection.respond_with(received.id(), &ResponseHead::default(), "").unwrap();
     assert_eq!(connection.set_body_decoded(received.id()).map(|_| ()), Err(Misuse::NoRequest));

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{connection, give, id, request, sent};
+use common::{connection, feed, id, request, sent};
 use httpants_core::{BodyLen, Config, Connection, Misuse, ResponseHead, ResponseState};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -11,7 +11,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// Returns a connection with a request whose response was begun with this status by `send_status`.
 fn with_status(status: u16) -> Connection {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.response_writer(id).send_status(status).unwrap();
     connection
@@ -27,7 +27,7 @@ fn finished(connection: &mut Connection) -> String {
 }
 
 #[test]
-fn headers_that_contradict_the_framing_are_not_kept() {
+fn contradicting_framing_headers_are_not_kept() {
     for first in [None, Some(("A", "1"))] {
         let mut connection = with_status(204);
         let mut writer = connection.response_writer(id(&connection));
@@ -41,7 +41,7 @@ fn headers_that_contradict_the_framing_are_not_kept() {
 }
 
 #[test]
-fn cookies_of_a_head_that_is_refused_are_still_set() {
+fn cookies_are_kept_if_a_head_is_refused() {
     for names in [None, Some(&["a"][..])] {
         let mut connection = with_status(200);
         let id = id(&connection);
@@ -57,9 +57,9 @@ fn cookies_of_a_head_that_is_refused_are_still_set() {
 }
 
 #[test]
-fn a_whole_response_that_is_refused_leaves_no_head() {
+fn refused_whole_response_leaves_no_head() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     for (code, content_type, expected) in [
         (200, "a\r\nb", Misuse::FieldValue),
@@ -78,7 +78,7 @@ fn a_whole_response_that_is_refused_leaves_no_head() {
 }
 
 #[test]
-fn a_whole_response_is_refused_where_a_status_was_sent() {
+fn whole_response_after_a_status_is_misuse() {
     let mut connection = with_status(202);
     let id = id(&connection);
     assert_eq!(connection.response_writer(id).send_response("x", 200, "text/plain"), Err(Misuse::HeadSent));
@@ -86,7 +86,7 @@ fn a_whole_response_is_refused_where_a_status_was_sent() {
 }
 
 #[test]
-fn content_beyond_the_length_does_not_send_the_head() {
+fn too_much_content_does_not_send_the_head() {
     let mut connection = with_status(200);
     let id = id(&connection);
     connection.response_writer(id).send_headers([("Content-Length", "3")], false).unwrap();
@@ -98,7 +98,7 @@ fn content_beyond_the_length_does_not_send_the_head() {
 }
 
 #[test]
-fn content_is_counted_with_the_fields_that_were_added() {
+fn added_content_length_limits_the_content() {
     let mut connection = with_status(200);
     let id = id(&connection);
     connection.response_fields_mut(id).unwrap().push("Content-Length", "3").unwrap();
@@ -107,7 +107,7 @@ fn content_is_counted_with_the_fields_that_were_added() {
 }
 
 #[test]
-fn a_status_does_not_outlive_the_head_of_another_call() {
+fn status_is_not_kept_after_another_head() {
     let mut connection = with_status(500);
     let id = id(&connection);
     connection.respond(id, &ResponseHead::new(200).unwrap(), BodyLen::Known(1)).unwrap();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{connection, events, give, now, request, sent};
+use common::{connection, events, feed, now, request, sent};
 use httpants_core::{
     BodyLen, CloseReason, Config, Connection, Event, Misuse, RequestId, ResponseHead, ResponseStats, TransmitQueue,
 };
@@ -39,9 +39,9 @@ fn waiting(connection: &Connection) -> u64 {
 }
 
 #[test]
-fn a_response_ends_when_its_last_byte_has_left() {
+fn response_ends_when_its_last_byte_is_sent() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.respond_with(id, &ResponseHead::new(404).unwrap(), "hello").unwrap();
     assert!(connection.poll_event().is_none(), "nothing has left");
@@ -57,9 +57,9 @@ fn a_response_ends_when_its_last_byte_has_left() {
 
 /// All queued bytes may be sent before the application finishes the response.
 #[test]
-fn a_response_does_not_end_before_it_is_finished() {
+fn response_does_not_end_before_it_is_finished() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.respond(id, &ResponseHead::default(), BodyLen::Known(5)).unwrap();
     connection.send(id, "hello").unwrap();
@@ -72,7 +72,7 @@ fn a_response_does_not_end_before_it_is_finished() {
 #[test]
 fn framing_is_not_counted_as_body() {
     let mut connection = connection(Config::default());
-    give(&mut connection, &GET.repeat(2), 0);
+    feed(&mut connection, &GET.repeat(2), 0);
     let first = request(&mut connection).id();
     connection.respond(first, &ResponseHead::default(), BodyLen::Unknown).unwrap();
     connection.send(first, "hello").unwrap();
@@ -85,7 +85,7 @@ fn framing_is_not_counted_as_body() {
 #[test]
 fn pipelined_responses_end_one_by_one() {
     let mut connection = connection(Config::default());
-    give(&mut connection, &GET.repeat(3), 0);
+    feed(&mut connection, &GET.repeat(3), 0);
     let mut ends = vec![];
     for body in ["a", "bb", "ccc"] {
         let id = request(&mut connection).id();
@@ -106,10 +106,10 @@ fn pipelined_responses_end_one_by_one() {
 }
 
 #[test]
-fn a_batch_that_breaks_says_what_of_it_has_left() {
+fn broken_batch_reports_the_sent_bytes_of_each_response() {
     let responded = || {
         let mut connection = connection(Config::default());
-        give(&mut connection, &GET.repeat(3), 0);
+        feed(&mut connection, &GET.repeat(3), 0);
         let mut ends = vec![];
         for body in ["first", "second", "third"] {
             let id = request(&mut connection).id();
@@ -138,7 +138,7 @@ fn a_batch_that_breaks_says_what_of_it_has_left() {
 fn broken_response_reports_the_sent_bytes_of_its_body() {
     for length in [BodyLen::Known(10), BodyLen::Unknown] {
         let mut connection = connection(Config::default());
-        give(&mut connection, GET, 0);
+        feed(&mut connection, GET, 0);
         let id = request(&mut connection).id();
         connection.respond(id, &ResponseHead::default(), length).unwrap();
         connection.send(id, "abcde").unwrap();
@@ -155,7 +155,7 @@ fn broken_response_reports_the_sent_bytes_of_its_body() {
 }
 
 #[test]
-fn a_connection_that_breaks_before_the_response_ends_it_without_a_status() {
+fn broken_connection_ends_its_response_without_a_status() {
     type Break = fn(&mut Connection);
     let breaks: [(Break, CloseReason); 3] = [
         (|connection| connection.handle_io_error(now(0)), CloseReason::IoError),
@@ -164,7 +164,7 @@ fn a_connection_that_breaks_before_the_response_ends_it_without_a_status() {
     ];
     for (breaks, reason) in breaks {
         let mut connection = connection(Config::default());
-        give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc", 0);
+        feed(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc", 0);
         assert_eq!(events(&mut connection), ["Request", "Data"]);
         breaks(&mut connection);
         let all: Vec<_> = std::iter::from_fn(|| connection.poll_event()).collect();
@@ -179,10 +179,10 @@ fn a_connection_that_breaks_before_the_response_ends_it_without_a_status() {
 }
 
 #[test]
-fn responses_without_a_body_have_no_bytes_of_one() {
+fn bodiless_responses_report_no_body_bytes() {
     for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
         let mut connection = connection(Config::default());
-        give(&mut connection, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), 0);
+        feed(&mut connection, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), 0);
         let id = request(&mut connection).id();
         connection.respond_with(id, &ResponseHead::new(status).unwrap(), "hello").unwrap();
         sent(&mut connection, 0);
@@ -191,13 +191,13 @@ fn responses_without_a_body_have_no_bytes_of_one() {
 }
 
 #[test]
-fn the_refusal_of_a_head_belongs_to_no_request() {
+fn refusal_of_a_head_has_no_request() {
     for (input, has_body) in [("GET / HTTP/1.1\r\n\r\n", true), ("HEAD / HTTP/1.1\r\n\r\n", false)] {
         let mut connection = connection(Config::default());
-        give(&mut connection, GET, 0);
+        feed(&mut connection, GET, 0);
         let id = request(&mut connection).id();
         connection.respond_with(id, &ResponseHead::default(), "").unwrap();
-        give(&mut connection, input.as_bytes(), 0);
+        feed(&mut connection, input.as_bytes(), 0);
         assert_eq!(events(&mut connection), ["Refused", "Closed"]);
         let out = sent(&mut connection, 0);
         let body = out.rsplit_once("\r\n\r\n").unwrap().1.len() as u64;
@@ -207,12 +207,12 @@ fn the_refusal_of_a_head_belongs_to_no_request() {
 }
 
 #[test]
-fn the_refusal_of_a_body_is_the_response_to_its_request() {
+fn refusal_of_a_body_is_the_response_to_its_request() {
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut before = connection(Config::default());
-    give(&mut before, head, 0);
+    feed(&mut before, head, 0);
     let first = request(&mut before).id();
-    give(&mut before, b"x\r\n", 0);
+    feed(&mut before, b"x\r\n", 0);
     assert!(matches!(before.poll_event(), Some(Event::Refused(refusal)) if refusal.request() == Some(first)));
     assert_eq!(events(&mut before), ["Closed"]);
     let out = sent(&mut before, 0);
@@ -221,11 +221,11 @@ fn the_refusal_of_a_body_is_the_response_to_its_request() {
 
     // A response that has begun cannot be withdrawn.
     let mut within = connection(Config::default());
-    give(&mut within, head, 0);
+    feed(&mut within, head, 0);
     let first = request(&mut within).id();
     within.respond(first, &ResponseHead::default(), BodyLen::Known(10)).unwrap();
     within.send(first, "half").unwrap();
-    give(&mut within, b"x\r\n", 0);
+    feed(&mut within, b"x\r\n", 0);
     assert!(matches!(within.poll_event(), Some(Event::Refused(refusal)) if refusal.request() == Some(first)));
     assert_eq!(events(&mut within), ["Closed"]);
     sent(&mut within, 0);
@@ -233,26 +233,26 @@ fn the_refusal_of_a_body_is_the_response_to_its_request() {
 
     // Even if all of it was sent.
     let mut sent_on = connection(Config::default());
-    give(&mut sent_on, head, 0);
+    feed(&mut sent_on, head, 0);
     let first = request(&mut sent_on).id();
     sent_on.respond(first, &ResponseHead::default(), BodyLen::Known(10)).unwrap();
     sent_on.send(first, "half").unwrap();
     sent(&mut sent_on, 0);
-    give(&mut sent_on, b"x\r\n", 0);
+    feed(&mut sent_on, b"x\r\n", 0);
     assert_eq!(events(&mut sent_on), ["Refused", "ResponseEnd", "Closed"], "the reason comes before the end");
 
     // The same applies to a finished response.
-    let mut behind = connection(Config::default());
-    give(&mut behind, head, 0);
-    let first = request(&mut behind).id();
-    behind.respond_with(first, &ResponseHead::default(), "done").unwrap();
-    sent(&mut behind, 0);
-    assert_eq!(ended(&mut behind), (Some(1), Some(200), 4, true));
-    give(&mut behind, b"x\r\n", 0);
-    let Some(Event::Refused(refusal)) = behind.poll_event() else { panic!() };
+    let mut after = connection(Config::default());
+    feed(&mut after, head, 0);
+    let first = request(&mut after).id();
+    after.respond_with(first, &ResponseHead::default(), "done").unwrap();
+    sent(&mut after, 0);
+    assert_eq!(ended(&mut after), (Some(1), Some(200), 4, true));
+    feed(&mut after, b"x\r\n", 0);
+    let Some(Event::Refused(refusal)) = after.poll_event() else { panic!() };
     assert_eq!((refusal.request(), refusal.request_line()), (Some(first), &b""[..]));
-    assert_eq!(events(&mut behind), ["Closed"]);
-    assert!(behind.poll_transmit().is_none());
+    assert_eq!(events(&mut after), ["Closed"]);
+    assert!(after.poll_transmit().is_none());
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn core_responds_if_the_handler_is_late() {
     let mut config = Config::default();
     config.timeouts.handler = Some(std::time::Duration::from_secs(1));
     let mut connection = connection(config);
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     assert_eq!(events(&mut connection), ["Request"]);
     connection.handle_timeout(now(1000));
     assert_eq!(events(&mut connection), ["TimedOut", "Closed"]);
@@ -269,9 +269,9 @@ fn core_responds_if_the_handler_is_late() {
 }
 
 #[test]
-fn too_little_content_is_an_incomplete_response() {
+fn too_little_content_makes_the_response_incomplete() {
     let mut connection = connection(Config::default());
-    give(&mut connection, GET, 0);
+    feed(&mut connection, GET, 0);
     let id = request(&mut connection).id();
     connection.respond(id, &ResponseHead::default(), BodyLen::Known(10)).unwrap();
     connection.send(id, "half").unwrap();
@@ -282,9 +282,9 @@ fn too_little_content_is_an_incomplete_response() {
 }
 
 #[test]
-fn an_upgrade_ends_with_its_head() {
+fn upgrade_ends_when_its_head_is_sent() {
     let mut connection = connection(Config::default());
-    give(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
+    feed(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
     let id = request(&mut connection).id();
     connection.respond_upgrade(id, &ResponseHead::default()).unwrap();
     assert!(connection.poll_event().is_none(), "its head has not left");
@@ -296,10 +296,10 @@ fn an_upgrade_ends_with_its_head() {
 
 /// Bytes that were taken out and sent count like bytes sent from the connection.
 #[test]
-fn a_response_that_was_taken_out_ends_when_it_has_left() {
+fn taken_response_ends_when_it_is_sent() {
     for broken_at in [None, Some(2), Some(7)] {
         let mut connection = connection(Config::default());
-        give(&mut connection, GET, 0);
+        feed(&mut connection, GET, 0);
         let id = request(&mut connection).id();
         connection.respond(id, &ResponseHead::default(), BodyLen::Known(15)).unwrap();
         connection.send(id, "hello").unwrap();
@@ -322,7 +322,7 @@ fn a_response_that_was_taken_out_ends_when_it_has_left() {
 
 /// No event is emitted for a response that does not exist.
 #[test]
-fn connections_without_a_request_end_without_a_response() {
+fn connection_without_a_request_ends_without_a_response() {
     type End = fn(&mut Connection);
     let ends: [End; 4] = [
         |connection| connection.handle_eof(now(0)),
@@ -341,7 +341,7 @@ fn connections_without_a_request_end_without_a_response() {
 }
 
 #[test]
-fn misuse_contains_the_framing_field_that_is_excluded() {
+fn misuse_names_the_excluded_framing_field() {
     for (status, name, value) in [
         (204, "Transfer-Encoding", "chunked"),
         (204, "Content-Length", "0"),
@@ -349,7 +349,7 @@ fn misuse_contains_the_framing_field_that_is_excluded() {
         (205, "Content-Length", "1"),
     ] {
         let mut connection = connection(Config::default());
-        give(&mut connection, GET, 0);
+        feed(&mut connection, GET, 0);
         let id = request(&mut connection).id();
         let mut head = ResponseHead::new(status).unwrap();
         head.fields.push(name, value).unwrap();
@@ -359,7 +359,7 @@ fn misuse_contains_the_framing_field_that_is_excluded() {
 }
 
 #[test]
-fn trailers_are_announced_where_they_can_follow() {
+fn trailers_are_announced_only_if_they_can_follow() {
     const GET_1_0: &[u8] = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
     for (request_head, status, length, announced) in [
@@ -377,7 +377,7 @@ fn trailers_are_announced_where_they_can_follow() {
         (GET_1_0, 200, BodyLen::Known(0), Ok(false)),
     ] {
         let mut connection = connection(Config::default());
-        give(&mut connection, request_head, 0);
+        feed(&mut connection, request_head, 0);
         let id = request(&mut connection).id();
         let mut head = ResponseHead::new(status).unwrap();
         head.fields.push("Trailer", "X").unwrap();

@@ -23,7 +23,7 @@ fn defaults_are_a_get_without_a_body() {
 }
 
 #[test]
-fn built_request_is_as_one_from_a_connection() {
+fn built_request_equals_one_from_a_connection() {
     let keys = KeyRing::new(["secret"]).unwrap();
     let proxy = ConnectionInfo::new(Address::Ip("192.0.2.9:1".parse().unwrap()), Address::Unknown);
     let mut request = Request::builder()

@@ -24,12 +24,12 @@ use httpants_testkit::memory::{Client, Memory};
 const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
 
 /// A received response.
-struct Got {
+struct ReceivedResponse {
     head: String,
     body: Vec<u8>,
 }
 
-impl Got {
+impl ReceivedResponse {
     fn field(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let value = lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
@@ -120,11 +120,11 @@ impl World {
     }
 
     /// Sends a request; returns its whole response.
-    fn ask(&self, method: &str, fields: &str) -> Got {
+    fn ask(&self, method: &str, fields: &str) -> ReceivedResponse {
         let received = self.send(method, fields).take_received();
         let at = received.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(received[..at + 2].to_vec()).unwrap();
-        let mut got = Got { head, body: received[at + 4..].to_vec() };
+        let mut got = ReceivedResponse { head, body: received[at + 4..].to_vec() };
         if got.field("Transfer-Encoding").is_some() && method != "HEAD" {
             let (body, whole) = unchunk(&got.body);
             assert!(whole, "{}", got.head);
@@ -441,7 +441,7 @@ fn zstd_window_is_within_8_mb() {
 }
 
 #[test]
-fn application_chooses_what_is_compressed() {
+fn application_chooses_which_responses_are_compressed() {
     let compression = Compression::default().min_size(1).filter(|request, response| {
         assert!(!request.headers().contains("panic"));
         request.path() == "/path" && response.status == 418

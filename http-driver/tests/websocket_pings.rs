@@ -171,7 +171,7 @@ fn timeout_may_be_longer_than_the_interval() {
 }
 
 #[test]
-fn spans_of_nothing_end_at_once() {
+fn zero_interval_and_timeout_end_at_once() {
     let world = World::new();
     let client = world.open("/zero");
     world.memory.advance(Duration::from_millis(3));

@@ -107,7 +107,7 @@ fn probe_returns_large_bodies_and_those_of_forms() {
 /// A table is written for each server, and the verdicts of this server are those of the corpus.
 #[test]
 #[ignore = "runs Python, nginx and Node.js"]
-fn a_sample_is_compared() {
+fn comparison_runs_on_a_sample() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("differences.md");
     let marks = "<!-- Written by oracle/compare: begin -->\n<!-- Written by oracle/compare: end -->\n";

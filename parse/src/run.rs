@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
                 false => 0,
             };
             self.socket.drain(..taken);
-            let progress = self.turn();
+            let progress = self.drive();
             if taken == 0 && !progress {
                 return;
             }
@@ -99,12 +99,12 @@ impl<'a> Run<'a> {
                 Preface::Header(length) => {
                     self.socket.drain(..length);
                     self.preface += length as u64;
-                    self.turn();
+                    self.drive();
                 }
                 Preface::Handshake => self.handshake = Some(true),
                 Preface::Refused => {
                     self.handshake = None;
-                    self.turn();
+                    self.drive();
                 }
                 _ => return,
             }
@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes the events, responds and sends; returns false if there was nothing to do.
-    fn turn(&mut self) -> bool {
+    fn drive(&mut self) -> bool {
         let mut progress = false;
         loop {
             while let Some(event) = self.connection.poll_event() {
@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
         let is_between = self.closed.is_none() && self.connection.is_idle();
         if self.settings.end != StreamEnd::Open {
             self.connection.handle_eof(NOW);
-            self.turn();
+            self.drive();
         }
         let requests = self.connection.served();
         let (verdict, reason) = match self.closed {

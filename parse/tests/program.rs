@@ -34,7 +34,7 @@ fn verdict(arguments: &[&str], input: &[u8]) -> (i32, Value) {
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
-fn each_part_has_its_range() {
+fn each_event_has_its_byte_range() {
     let input = b"\r\nPOST /\xc3\xa4 HTTP/1.1\r\nHost: a\r\nX:  \xff \r\nTransfer-Encoding: chunked\r\n\r\n\
         3;x\r\nabc\r\n1\r\nd\r\n0\r\nT: u\r\n\r\nGET / HTTP/1.0\r\n\r\n";
     let (status, lines) = lines(&["--non-ascii-target", "--cuts", "all"], input);
@@ -63,7 +63,7 @@ fn each_part_has_its_range() {
 }
 
 #[test]
-fn verdicts_have_an_exit_status() {
+fn exit_status_is_that_of_the_verdict() {
     let (status, accepted) = verdict(&[], GET);
     assert_eq!((status, &accepted["verdict"], &accepted["rule"]), (0, &json!("accepted"), &Value::Null));
     let twice = [GET, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc"].concat();
@@ -129,7 +129,7 @@ fn settings_reach_the_parser() {
 }
 
 #[test]
-fn applications_differ_in_what_they_read() {
+fn application_setting_determines_what_is_read() {
     let unread = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
     let names = |arguments: &[&str], input: &[u8]| {
         let (_, lines) = lines(arguments, input);
@@ -165,7 +165,7 @@ fn files_and_hexadecimal_input_are_read() {
 }
 
 #[test]
-fn wrong_usage_is_explained() {
+fn usage_errors_are_explained() {
     for (arguments, input, status, text) in [
         (&["--nonsense"][..], GET, 64, "invalid option '--nonsense'; see --help"),
         (&["-x"], GET, 64, "invalid option '-x'; see --help"),
@@ -226,7 +226,7 @@ fn help_lists_every_option() {
 }
 
 #[test]
-fn rules_are_listed_with_their_sections() {
+fn rules_are_listed_with_their_rfc_sections() {
     let (status, rules) = lines(&["--rules"], b"");
     assert_eq!((status, rules.len()), (0, httpants_core::ProtocolError::ALL.len()));
     let rule = rules.iter().find(|rule| rule["rule"] == "chunk-size").unwrap();

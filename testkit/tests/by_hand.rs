@@ -19,7 +19,7 @@ use self::server::{Server, Socket};
 const SEEDS: u64 = 400;
 
 #[test]
-fn server_without_the_driver_keeps_every_rule() {
+fn server_without_the_driver_satisfies_every_rule() {
     let simulator = Simulator::new().unwrap();
     // With the seed that finds the last fault: a connection is dropped so that its response looks
     // complete.
@@ -37,7 +37,7 @@ fn server_without_the_driver_keeps_every_rule() {
 }
 
 #[test]
-fn the_same_seed_is_the_same_scenario() {
+fn same_seed_gives_the_same_scenario() {
     let simulator = Simulator::new().unwrap();
     for seed in 0..20 {
         let run = || simulator.run_with(seed, Server::new).unwrap();
@@ -175,7 +175,7 @@ fn found(fault: Fault, seeds: Range<u64>) -> Option<Violation> {
 }
 
 #[test]
-fn faults_are_found() {
+fn injected_faults_are_detected() {
     for (fault, what) in [
         (Fault::IgnoresPartialWrites, "a malformed response: a chunk without its end"),
         (Fault::DropsTheLastByte, "a malformed response: a chunk without its end"),

@@ -182,7 +182,7 @@ fn run(simulator: &Simulator, seed: u64, fault: Fault) -> Result<Outcome, Violat
 }
 
 #[test]
-fn completion_transport_keeps_every_rule() {
+fn completion_transport_satisfies_every_rule() {
     let simulator = Simulator::new().unwrap();
     for seed in 0..400 {
         run(&simulator, seed, Fault::None)
@@ -191,7 +191,7 @@ fn completion_transport_keeps_every_rule() {
 }
 
 #[test]
-fn faults_are_found() {
+fn injected_faults_are_detected() {
     let simulator = Simulator::new().unwrap();
     for (fault, what) in [
         (Fault::FlushesNothing, "the response is incomplete"),

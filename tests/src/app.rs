@@ -146,8 +146,8 @@ enum Waits {
 }
 
 impl App {
-    /// Creates an application that carries out this script for each request. Requests for `/front`
-    /// and `/behind`, which are sent before and after a fixture, get the default.
+    /// Creates an application that carries out this script for each request. Requests for `/before`
+    /// and `/after`, which are sent before and after a fixture, get the default.
     #[must_use]
     pub fn new(script: Script) -> Self {
         Self { script, current: None }
@@ -163,7 +163,7 @@ impl App {
     /// is already finished.
     pub fn request(&mut self, request: &RequestHead, connection: &mut Connection, log: &mut Log) {
         let script = match request.target() {
-            "/front" | "/behind" => vec![Instruction::Read, Instruction::RespondWithLine],
+            "/before" | "/after" => vec![Instruction::Read, Instruction::RespondWithLine],
             _ => self.script.clone(),
         };
         self.current = Some(Current {
@@ -184,7 +184,7 @@ impl App {
         if let Some(current) = &mut self.current {
             current.expects_continue = true;
             if current.waits == Waits::ForEnd {
-                current.proceed(connection, log);
+                current.send_continue_once(connection, log);
             }
         }
     }
@@ -201,7 +201,7 @@ impl App {
     }
 
     /// Continues after `hold`.
-    pub fn go(&mut self, connection: &mut Connection, log: &mut Log) {
+    pub fn continue_after_hold(&mut self, connection: &mut Connection, log: &mut Log) {
         if let Some(current) = &mut self.current
             && current.waits == Waits::ForGo
         {
@@ -215,7 +215,7 @@ impl App {
         while current.waits == Waits::No
             && let Some(instruction) = current.instructions.next()
         {
-            if let Err(misuse) = current.carry_out(instruction, connection, log) {
+            if let Err(misuse) = current.execute(instruction, connection, log) {
                 log.misuse(&misuse);
             }
         }
@@ -223,18 +223,13 @@ impl App {
 }
 
 impl Current {
-    fn carry_out(
-        &mut self,
-        instruction: Instruction,
-        connection: &mut Connection,
-        log: &mut Log,
-    ) -> Result<(), Misuse> {
+    fn execute(&mut self, instruction: Instruction, connection: &mut Connection, log: &mut Log) -> Result<(), Misuse> {
         let id = self.id;
         match instruction {
             Instruction::Read if self.whole => Ok(()),
             Instruction::Read => {
                 self.waits = Waits::ForEnd;
-                self.proceed(connection, log);
+                self.send_continue_once(connection, log);
                 Ok(())
             }
             Instruction::Hold => {
@@ -276,7 +271,7 @@ impl Current {
     }
 
     /// Sends `100 Continue` once, if the client waits for it.
-    fn proceed(&mut self, connection: &mut Connection, log: &mut Log) {
+    fn send_continue_once(&mut self, connection: &mut Connection, log: &mut Log) {
         if std::mem::take(&mut self.expects_continue)
             && let Err(misuse) = connection.send_continue(self.id)
         {

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_noticed() {
+    fn differences_are_detected() {
         let (ends, response) = served();
         assert_eq!(ends.check(&response, true), Ok(()));
         for wrong in ["HTTP/1.1 201 ", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello!", ""] {

@@ -87,14 +87,14 @@ pub struct Exchange {
     writes: usize,
     shut: bool,
     closed: Option<Close>,
-    told_closed: bool,
+    has_seen_closed: bool,
     upgraded: bool,
 }
 
 /// The time of accept on a monotonic clock with an arbitrary origin.
 const ACCEPT: Duration = Duration::from_secs(1000);
 /// More turns than this without input indicate an endless loop.
-const MOST_TURNS: usize = 1 << 20;
+const MAX_TURNS: usize = 1 << 20;
 
 impl Exchange {
     /// Creates a connection that was just accepted.
@@ -118,7 +118,7 @@ impl Exchange {
             writes: 0,
             shut: false,
             closed: None,
-            told_closed: false,
+            has_seen_closed: false,
             upgraded: false,
         }
     }
@@ -154,19 +154,19 @@ impl Exchange {
                 self.eof.get_or_insert(false);
             }
             Step::PeerClosed => self.connection.handle_peer_closed(self.now),
-            Step::Go => self.app.go(&mut self.connection, &mut self.log),
+            Step::Go => self.app.continue_after_hold(&mut self.connection, &mut self.log),
             Step::Block => self.blocked = true,
             Step::Unblock => self.blocked = false,
             Step::Shutdown => self.connection.handle_shutdown(self.now),
             Step::IoError => self.connection.handle_io_error(self.now),
         }
-        self.turn();
+        self.drive();
     }
 
     /// Delivers bytes of the peer.
     pub fn deliver(&mut self, bytes: &[u8]) {
         self.socket.extend(bytes);
-        self.turn();
+        self.drive();
     }
 
     /// Returns the connection.
@@ -189,20 +189,20 @@ impl Exchange {
             let early = deadline.at.saturating_sub(Duration::from_millis(1)).max(self.now.mono);
             self.advance(early);
             self.connection.handle_timeout(self.now);
-            self.turn();
+            self.drive();
             if self.connection.poll_timeout() != Some(deadline) {
                 return self.log.line(format!("a wake-up too early moves the deadline: {deadline:?}"));
             }
             self.advance(deadline.at);
             self.connection.handle_timeout(self.now);
-            self.turn();
+            self.drive();
             if self.connection.poll_timeout() == Some(deadline) {
                 return self.log.line(format!("the deadline stays: {deadline:?}"));
             }
         }
         self.advance(end.mono);
         self.connection.handle_timeout(self.now);
-        self.turn();
+        self.drive();
     }
 
     fn advance(&mut self, mono: Duration) {
@@ -210,8 +210,8 @@ impl Exchange {
     }
 
     /// Does the work of the caller of a connection after an input.
-    fn turn(&mut self) {
-        for _ in 0..MOST_TURNS {
+    fn drive(&mut self) {
+        for _ in 0..MAX_TURNS {
             let received = self.receive();
             self.poll_events();
             let sent = self.transmit();
@@ -259,7 +259,7 @@ impl Exchange {
 
     fn poll_events(&mut self) {
         while let Some(event) = self.connection.poll_event() {
-            if self.told_closed && !may_follow_closed(&event) {
+            if self.has_seen_closed && !may_follow_closed(&event) {
                 self.log.line(format!("after closed: {event:?}"));
             }
             match event {
@@ -284,7 +284,7 @@ impl Exchange {
                     self.refusal = Some(show(&refusal));
                 }
                 Event::Closed(reason) => {
-                    self.told_closed = true;
+                    self.has_seen_closed = true;
                     self.ends.closed(reason);
                     self.log.closed(reason);
                 }
@@ -352,7 +352,7 @@ impl Exchange {
         if self.upgraded {
             let rest: Vec<u8> = self.socket.drain(..).collect();
             self.log.line(format!("upgraded \"{}\"", crate::text::escape(&rest, true)));
-        } else if self.told_closed || self.shut || self.closed.is_some() {
+        } else if self.has_seen_closed || self.shut || self.closed.is_some() {
             self.step(&Step::Eof);
             self.check_closed();
         } else if self.is_untimed() {

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_forms() {
+    fn short_forms_are_expanded() {
         let config = crate::settings::parse("").unwrap();
         let lines = [r#"{200 close +15s "GET /" "a" * 3}"#, r"x\r\n", r#"{"y" * 2}"#];
         let expected = "HTTP/1.1 200 OK\r\nServer: httpants\r\nDate: Sun, 06 Nov 1994 08:49:52 GMT\r\n\

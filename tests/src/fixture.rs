@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_is_read() {
+    fn sections_are_parsed() {
         let text = document(
             "# Title\nprose\n## One\nrow: a, b\nsource: RFC 9110 5.1; \"x\"\nconfig: limits.head = 9\nwrites: 1\n\n~~~input\nG\n~~~\n\
              ~~~input\nx\n{each}\n~~~\n~~~each\ny\n{eof}\n~~~\n~~~events\nend\n~~~\n~~~response\n~~~\n",

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_and_directives() {
+    fn bytes_and_directives_are_parsed() {
         let steps = parse(&[r"a\r\n", "b", "{wait 15 s}", "{c}d", "{eof}"]).unwrap();
         let expected = [
             Step::Bytes(b"a\r\nb".to_vec()),

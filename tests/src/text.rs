@@ -3,7 +3,7 @@
 /// Runs of at least this many equal bytes are shown as `{"a" * 32}`.
 const RUN: usize = 32;
 /// Maximum length of one repetition; more is a mistake in a fixture.
-const MOST: usize = 1 << 24;
+const MAX_LENGTH: usize = 1 << 24;
 
 /// Returns the bytes of one displayed line: escapes and `{"a" * 8192}` are resolved.
 ///
@@ -44,7 +44,7 @@ pub fn repetition(text: &str) -> Result<(Vec<u8>, &str), String> {
     let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
     let (number, tail) = number.split_at(digits);
     let times: usize = number.parse().map_err(|_| "a repetition is {\"text\" * number}".to_owned())?;
-    if piece.len().saturating_mul(times) > MOST {
+    if piece.len().saturating_mul(times) > MAX_LENGTH {
         return Err("a repetition is too long".into());
     }
     Ok((piece.repeat(times), tail))

@@ -28,15 +28,15 @@ const LONG: usize = 300;
 /// Runs a fixture over the transport of this stage: whole, byte by byte, and split at random
 /// positions, with a server that streams bodies and one that buffers them. Then the client ends its
 /// stream, and the received bytes must be the core's response to the same input.
-pub fn play<S: Stage>(fixture: &Fixture, tally: &mut Tally) {
+pub fn run_fixture<S: Stage>(fixture: &Fixture, tally: &mut Tally) {
     let Some(plan) = handler::plan(&fixture.script) else {
         *tally.skipped.entry("calls of the core that handlers cannot make").or_default() += fixture.inputs.len();
         return;
     };
-    play_with::<S>(fixture, plan, tally);
+    run_fixture_with::<S>(fixture, plan, tally);
 }
 
-fn play_with<S: Stage>(fixture: &Fixture, plan: Plan, tally: &mut Tally) {
+fn run_fixture_with<S: Stage>(fixture: &Fixture, plan: Plan, tally: &mut Tally) {
     let inputs = fixture.inputs.iter().filter_map(|steps| match bytes(steps) {
         Ok(bytes) => Some((steps, bytes)),
         Err(reason) => {
@@ -101,12 +101,12 @@ fn compare<S: Stage>(stage: &S, fixture: &Fixture, steps: &[Step], bytes: &[u8])
     // the response (RFC 9112 section 9.6).
     let trickle: Vec<_> = (1..bytes.len()).collect();
     let script = fixture.script.clone();
-    let goes_on = Exchange::new(Arc::clone(&fixture.config), script, Style::LENT).run(&steps, &trickle).unread > 0;
+    let has_unread = Exchange::new(Arc::clone(&fixture.config), script, Style::LENT).run(&steps, &trickle).unread > 0;
     for cuts in ways(bytes) {
         let (received, how) = exchange(stage.connect(), bytes, &cuts);
         let came = without_dates(&received);
         // A reset may overtake bytes sent before it.
-        let may_reset = is_reset || goes_on && !cuts.is_empty() && how == Received::Reset;
+        let may_reset = is_reset || has_unread && !cuts.is_empty() && how == Received::Reset;
         let same = if may_reset { due.starts_with(&came) } else { came == due && how == Received::End };
         if !same {
             return Err(format!(
@@ -170,7 +170,7 @@ mod tests {
     use crate::{app, fixture};
 
     #[test]
-    fn a_difference_is_noticed() {
+    fn differences_are_detected() {
         let fence = "```";
         let document = format!(
             "## A\nrow: a\n{fence}input\nGET / HTTP/1.1\\r\\n\nHost: a\\r\\n\n\\r\\n\n{fence}\n{fence}events\n{fence}\n{fence}response\n{fence}\n"
@@ -179,7 +179,7 @@ mod tests {
         for (script, failures) in [("respond", 0), ("respond 200 length 2; send \"no\"; finish", 1)] {
             let mut tally = Tally::default();
             let plan = handler::plan(&app::parse(script).unwrap()).unwrap();
-            play_with::<InMemory>(&fixtures[0], plan, &mut tally);
+            run_fixture_with::<InMemory>(&fixtures[0], plan, &mut tally);
             assert_eq!((tally.inputs, tally.failures.len()), (1, failures), "{script}");
         }
     }

@@ -83,7 +83,7 @@ fn guarantees_name_existing_tests_and_files() {
 }
 
 #[test]
-fn the_end_of_each_row_is_read() {
+fn last_cells_of_rows_are_read() {
     let document =
         "text\n| a | shown by |\n|---|---|\n| `b` | `c`, `d` |\n| e | not yet |\n\n| a | b |\n|---|---|\n| c | d |\n";
     assert_eq!(last_cells(document, "shown by"), ["`c`, `d`", "not yet"]);
@@ -168,7 +168,7 @@ fn pages() -> Vec<(String, String)> {
 }
 
 #[test]
-fn each_page_is_in_the_summary_of_the_book_once() {
+fn each_page_is_listed_once_in_the_summary() {
     let summary = fs::read_to_string(at("docs/SUMMARY.md")).unwrap();
     let listed: Vec<_> = links(&summary).map(|(file, _)| file).collect();
     for (page, text) in pages() {
@@ -203,7 +203,7 @@ fn each_example_is_explained_in_the_book() {
 }
 
 #[test]
-fn figures_of_speed_are_in_the_results() {
+fn performance_figures_match_the_results() {
     let results = fs::read_to_string(at("bench/RESULTS.md")).unwrap();
     // The figures are searched from this text to the next heading: before it, the README has
     // version numbers.

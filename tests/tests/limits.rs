@@ -48,7 +48,7 @@ fn responded(linger: u64) -> Connection {
 
 /// Sends bytes until no more are accepted; returns their number, and the close that the connection
 /// requests.
-fn pour(connection: &mut Connection, total: usize, piece: usize) -> (usize, Option<Close>) {
+fn send_until_refused(connection: &mut Connection, total: usize, piece: usize) -> (usize, Option<Close>) {
     let bytes = vec![b'x'; piece];
     let mut taken = 0;
     while taken < total && connection.wants_recv() {
@@ -98,11 +98,19 @@ fn small_chunks_do_not_reduce_the_upload_size() {
 fn linger_limit_is_exact_at_every_cut() {
     for piece in [1, 7, 1000, 100_000] {
         for linger in [20, 256 << 10] {
-            assert_eq!(pour(&mut refused(linger as u64), linger - 1, piece), (linger - 1, None), "{piece}");
-            assert_eq!(pour(&mut refused(linger as u64), linger, piece), (linger, Some(Close::Now)), "{piece}");
-            assert_eq!(pour(&mut responded(linger as u64), linger, piece), (linger, None), "{piece}");
             assert_eq!(
-                pour(&mut responded(linger as u64), linger + 1, piece),
+                send_until_refused(&mut refused(linger as u64), linger - 1, piece),
+                (linger - 1, None),
+                "{piece}"
+            );
+            assert_eq!(
+                send_until_refused(&mut refused(linger as u64), linger, piece),
+                (linger, Some(Close::Now)),
+                "{piece}"
+            );
+            assert_eq!(send_until_refused(&mut responded(linger as u64), linger, piece), (linger, None), "{piece}");
+            assert_eq!(
+                send_until_refused(&mut responded(linger as u64), linger + 1, piece),
                 (linger + 1, Some(Close::Now)),
                 "{piece}"
             );

@@ -101,7 +101,7 @@ fn allocated_by(server: Server<Memory, impl httpants_driver::Handler>, memory: &
 
 /// The last piece of a body holds the receive buffer until the handler has taken it.
 #[test]
-fn streamed_body_is_received_into_buffers_that_are_used_again() {
+fn streamed_body_reuses_receive_buffers() {
     let memory = Memory::new();
     let handler = async |mut request: Request| {
         let mut length = 0;
@@ -120,7 +120,7 @@ fn streamed_body_is_received_into_buffers_that_are_used_again() {
 }
 
 #[test]
-fn plain_request_allocates_nothing_but_what_the_test_receives() {
+fn plain_request_allocates_only_what_the_client_receives() {
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), async |_: Request| "Hello, World!");
     let allocated = allocated_by(server, &memory, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");

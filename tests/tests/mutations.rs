@@ -85,7 +85,7 @@ fn every_fault_names_an_existing_test() {
 }
 
 #[test]
-fn a_section_is_read() {
+fn sections_are_parsed() {
     let section = "A title\n\nfile: a.rs\ncaught by: lib a::tests::b\n\n```diff\n-a - b\n-c\n+d\n```\n";
     let [title, file, caught_by, old, new] = ["A title", "a.rs", "lib a::tests::b", "a - b\nc", "d"].map(String::from);
     assert_eq!(Fault::parse(section), Fault { title, file, caught_by, old, new });

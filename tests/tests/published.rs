@@ -118,7 +118,7 @@ fn file() -> String {
 }
 
 #[test]
-fn the_corpus_is_that_of_the_fixtures() {
+fn corpus_matches_the_fixtures() {
     let path = at("../corpus/cases.json");
     let expected = file();
     if std::env::var_os("WRITE_CORPUS").is_some() {
@@ -132,7 +132,7 @@ fn the_corpus_is_that_of_the_fixtures() {
 }
 
 #[test]
-fn the_rust_api_has_the_same_cases() {
+fn rust_api_has_the_same_cases() {
     let inputs = inputs();
     let cases = httpants_corpus::cases();
     assert_eq!(cases.len(), inputs.len());
@@ -142,7 +142,7 @@ fn the_rust_api_has_the_same_cases() {
 }
 
 #[test]
-fn a_wrong_expectation_is_noticed() {
+fn wrong_expectations_are_detected() {
     let (id, _, fixture, bytes) = inputs().into_iter().find(|(_, _, fixture, _)| fixture.events.len() == 1).unwrap();
     let mut report = parse(&bytes, &[], &Settings::default());
     assert_eq!(report.verdict, Verdict::Refused);

@@ -122,7 +122,7 @@ fn check(name: &str, held: usize, kept: &Kept) {
 }
 
 #[test]
-fn kept_one_byte_segments_hold_no_receive_block() {
+fn kept_one_byte_segments_do_not_retain_receive_blocks() {
     for (name, tower) in [("pieces", false), ("collected", true)] {
         let memory = Memory::new();
         let kept = if tower { start_tower(&memory) } else { start(&memory, |_| {}) };
@@ -136,7 +136,7 @@ fn kept_one_byte_segments_hold_no_receive_block() {
 }
 
 #[test]
-fn one_byte_chunks_of_one_read_are_one_piece() {
+fn one_byte_chunks_of_one_read_are_joined() {
     for (name, tower) in [("pieces", false), ("collected", true)] {
         let memory = Memory::new();
         let kept = if tower { start_tower(&memory) } else { start(&memory, |_| {}) };
@@ -155,7 +155,7 @@ fn one_byte_chunks_of_one_read_are_one_piece() {
 
 /// Bytes sent while the application is busy are received in few pieces.
 #[test]
-fn waiting_segments_are_one_piece() {
+fn queued_segments_are_joined() {
     let memory = Memory::new();
     let kept = start(&memory, |_| {});
     let held = held(&memory, |client| {
@@ -169,7 +169,7 @@ fn waiting_segments_are_one_piece() {
 }
 
 #[test]
-fn kept_segments_hold_at_most_twice_their_bytes() {
+fn kept_segments_retain_at_most_twice_their_bytes() {
     for size in [2, 7, 100, 1000, 8000, 20_000, 32_767, 32_768, 40_000, 65_536, 100_000] {
         let memory = Memory::new();
         let kept = start(&memory, |config| config.limits.max_body_size = 1 << 30);
@@ -186,7 +186,7 @@ fn kept_segments_hold_at_most_twice_their_bytes() {
 /// A receive buffer may be larger than `body_buffer`: with a larger `recv_buffer`, and after a
 /// large head.
 #[test]
-fn segments_of_large_blocks_hold_at_most_twice_their_bytes() {
+fn segments_of_large_blocks_retain_at_most_twice_their_bytes() {
     let memory = Memory::new();
     let kept = start(&memory, |config| {
         config.limits.recv_buffer = 1 << 20;
@@ -202,7 +202,7 @@ fn segments_of_large_blocks_hold_at_most_twice_their_bytes() {
 }
 
 #[test]
-fn kept_trailers_hold_no_receive_block() {
+fn kept_trailers_do_not_retain_receive_blocks() {
     let memory = Memory::new();
     let trailers: Arc<Mutex<Vec<Headers>>> = Arc::default();
     let kept = Arc::clone(&trailers);
@@ -233,7 +233,7 @@ fn kept_trailers_hold_no_receive_block() {
 
 /// One handler reads one piece only, another one none.
 #[test]
-fn undrained_body_holds_only_the_read_ahead() {
+fn unread_body_retains_only_the_read_ahead() {
     for reads in [0, 1] {
         let memory = Memory::new();
         let handler = move |mut request: Request| async move {

@@ -60,7 +60,7 @@ fn shown(fixture: fixture::Fixture) -> (Vec<String>, Option<&'static str>) {
 }
 
 #[test]
-fn table_of_refusals_is_that_of_the_code() {
+fn table_of_refusals_matches_the_code() {
     let document = document();
     let (_, table) = document.split_once("\n## Refusals\n").unwrap();
     let rows: Vec<_> = table.split("\n## ").next().unwrap().lines().filter_map(cells).skip(1).collect();
@@ -75,7 +75,7 @@ fn table_of_refusals_is_that_of_the_code() {
 }
 
 #[test]
-fn each_rule_is_named_by_a_verdict() {
+fn each_rule_is_used_by_a_verdict() {
     let document = document();
     let verdicts = verdicts(&document);
     let named: BTreeSet<_> =
@@ -90,7 +90,7 @@ fn each_rule_is_named_by_a_verdict() {
 }
 
 #[test]
-fn verdicts_that_refuse_name_the_rules_of_their_fixtures() {
+fn refusing_verdicts_list_the_rules_of_their_fixtures() {
     let document = document();
     let verdicts = verdicts(&document);
     let fixtures = fixtures();

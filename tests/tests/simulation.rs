@@ -76,7 +76,7 @@ fn every_rule_holds_in_thousands_of_scenarios() {
 }
 
 #[test]
-fn the_same_seed_is_the_same_scenario() {
+fn same_seed_gives_the_same_scenario() {
     let simulator = Simulator::new().unwrap();
     for seed in 0..20 {
         assert_eq!(simulator.run(seed).unwrap(), simulator.run(seed).unwrap(), "seed {seed}");

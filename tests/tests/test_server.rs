@@ -89,7 +89,7 @@ where
     assert_eq!((continued.status().as_u16(), continued.body().as_ref()), (200, &b"late"[..]));
 }
 
-fn requests_are_as_described<R: TestRuntime>(server: &TestServer<R>) {
+fn requests_have_the_given_parts<R: TestRuntime>(server: &TestServer<R>) {
     assert_eq!(server.put("/").body(vec![b'y'; 1 << 20]).send().body().len(), 1 << 20);
     assert_eq!(server.post("/form").form([("name", "Ada & co")]).send().body(), "Ada & co");
     assert_eq!(server.get("/cookies").cookie("a", "1").cookie("b", "2").send().body(), "a=1; b=2");
@@ -111,14 +111,14 @@ fn requests_are_as_described<R: TestRuntime>(server: &TestServer<R>) {
     assert_eq!(server.get("/").header("Content-Length", "x").send().status(), 400);
 }
 
-fn failures_are_as_on_the_wire<R: TestRuntime>(server: &TestServer<R>) {
+fn failures_match_those_on_the_wire<R: TestRuntime>(server: &TestServer<R>) {
     assert_eq!(server.get("/panic").send().status(), 500);
     let broken = server.block_on(server.get("/broken").result()).unwrap();
     assert!(matches!(broken, Err(TestError::Incomplete(1) | TestError::Connection(_))), "{broken:?}");
     assert_eq!(server.get("/whole").send().status(), 200);
 }
 
-fn connections_are_streams<R: TestRuntime>(server: &TestServer<R>) {
+fn connections_can_be_used_as_streams<R: TestRuntime>(server: &TestServer<R>) {
     let echoed = server.block_on(async {
         let mut connection = server.connect();
         connection.send("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello");
@@ -136,7 +136,7 @@ fn connections_are_streams<R: TestRuntime>(server: &TestServer<R>) {
     assert_eq!((refused.status().as_u16(), refused.body().as_ref()), (403, &b"no tunnel"[..]));
 }
 
-fn additions_of_a_proxy_reach_the_handler<R: TestRuntime>(server: &TestServer<R>) {
+fn proxy_header_tlvs_reach_the_handler<R: TestRuntime>(server: &TestServer<R>) {
     let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x18\xcb\0\x71\x09\x0a\0\0\x01\xc3\x50\x01\xbb\x02\0\x09a.example";
     let request = b"GET /tlvs HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let response = server.block_on(async {
@@ -161,24 +161,24 @@ macro_rules! on_each_adapter {
             }
 
             #[test]
-            fn requests_are_as_described() {
-                super::requests_are_as_described(&TestServer::new(super::respond));
+            fn requests_have_the_given_parts() {
+                super::requests_have_the_given_parts(&TestServer::new(super::respond));
             }
 
             #[test]
-            fn failures_are_as_on_the_wire() {
-                super::failures_are_as_on_the_wire(&TestServer::new(super::respond));
+            fn failures_match_those_on_the_wire() {
+                super::failures_match_those_on_the_wire(&TestServer::new(super::respond));
             }
 
             #[test]
-            fn connections_are_streams() {
-                super::connections_are_streams(&TestServer::new(super::respond));
+            fn connections_can_be_used_as_streams() {
+                super::connections_can_be_used_as_streams(&TestServer::new(super::respond));
             }
 
             #[test]
-            fn additions_of_a_proxy_reach_the_handler() {
+            fn proxy_header_tlvs_reach_the_handler() {
                 let server = Server::new(super::respond).config(|config| config.proxy_protocol = true);
-                super::additions_of_a_proxy_reach_the_handler(&TestServer::of(server));
+                super::proxy_header_tlvs_reach_the_handler(&TestServer::of(server));
             }
 
             #[test]
@@ -209,7 +209,7 @@ fn tokio_timers_of_a_handler_take_no_time_in_a_plain_test() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokio_timers_of_a_handler_have_the_clock_of_the_test() {
+async fn tokio_timers_of_a_handler_use_the_clock_of_the_test() {
     let server = httpants_tokio::testing::TestServer::new(slow);
     let before = tokio::time::Instant::now();
     let (one, other) = tokio::join!(server.get("/"), server.get("/").result());
@@ -219,7 +219,7 @@ async fn tokio_timers_of_a_handler_have_the_clock_of_the_test() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timeouts_of_the_server_have_the_clock_of_the_test() {
+async fn timeouts_of_the_server_use_the_clock_of_the_test() {
     let server = httpants_tokio::testing::TestServer::of(httpants_tokio::Server::new(slow).config(|config| {
         config.timeouts.handler = Some(Duration::from_secs(30));
     }));

@@ -20,34 +20,34 @@ fn fixtures(folder: &Path) -> Vec<Fixture> {
     fixtures.collect()
 }
 
-fn play<S: Stage>() {
+fn run_fixtures<S: Stage>() {
     let mut tally = Tally::default();
     for fixture in fixtures(&Path::new(env!("CARGO_MANIFEST_DIR")).join("wire")) {
-        transport::play::<S>(&fixture, &mut tally);
+        transport::run_fixture::<S>(&fixture, &mut tally);
     }
     let Tally { inputs, skipped, failures } = &tally;
-    println!("{inputs} inputs played; skipped: {skipped:#?}");
+    println!("{inputs} inputs run; skipped: {skipped:#?}");
     assert!(failures.is_empty(), "{} fail\n\n{}", failures.len(), failures.join("\n\n"));
     let skipped: usize = skipped.values().sum();
-    assert!(*inputs > 950 && skipped < inputs / 9, "{inputs} inputs played, {skipped} skipped");
+    assert!(*inputs > 950 && skipped < inputs / 9, "{inputs} inputs run, {skipped} skipped");
 }
 
 #[test]
-fn memory() {
-    play::<InMemory>();
+fn fixtures_pass_in_memory() {
+    run_fixtures::<InMemory>();
 }
 
 #[test]
-fn tokio() {
-    play::<Sockets<httpants_tokio::Tokio>>();
+fn fixtures_pass_on_tokio() {
+    run_fixtures::<Sockets<httpants_tokio::Tokio>>();
 }
 
 #[test]
-fn smol() {
-    play::<Sockets<httpants_smol::Smol>>();
+fn fixtures_pass_on_smol() {
+    run_fixtures::<Sockets<httpants_smol::Smol>>();
 }
 
 #[test]
-fn async_std() {
-    play::<Sockets<httpants_async_std::AsyncStd>>();
+fn fixtures_pass_on_async_std() {
+    run_fixtures::<Sockets<httpants_async_std::AsyncStd>>();
 }

@@ -62,8 +62,8 @@ families! {
     smuggling_versions = "smuggling/versions.md";
 }
 
-const FRONT: &[u8] = b"GET /front HTTP/1.1\r\nHost: a\r\n\r\n";
-const BEHIND: &[u8] = b"GET /behind HTTP/1.1\r\nHost: a\r\n\r\n";
+const BEFORE: &[u8] = b"GET /before HTTP/1.1\r\nHost: a\r\n\r\n";
+const AFTER: &[u8] = b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("wire")
@@ -95,14 +95,14 @@ fn check(file: &str) {
 /// Other tests try only pairs of nearby splits.
 #[test]
 #[ignore = "takes some minutes"]
-fn every_pair_of_cuts() {
+fn verdicts_are_the_same_at_every_pair_of_cuts() {
     let fixtures: Vec<_> =
         FILES.iter().flat_map(|file| load(file).into_iter().map(move |fixture| (file, fixture))).collect();
     let next = AtomicUsize::new(0);
     let try_some = || {
         let mut runs = 0;
         while let Some((file, fixture)) = fixtures.get(next.fetch_add(1, Ordering::Relaxed)) {
-            runs += every_pair_of(file, fixture);
+            runs += check_every_pair_of_cuts(file, fixture);
         }
         runs
     };
@@ -115,13 +115,13 @@ fn every_pair_of_cuts() {
 }
 
 /// Tries all pairs of splits of a fixture; returns their number.
-fn every_pair_of(file: &str, fixture: &Fixture) -> usize {
+fn check_every_pair_of_cuts(file: &str, fixture: &Fixture) -> usize {
     let mut runs = 0;
     for steps in &fixture.inputs {
         let case = Case { fixture, steps };
         for cut in cuts::every_pair(&case.bytes()) {
             let outcome = case.run(steps, Style::LENT, &cut);
-            let same = case.compare(&outcome, &fixture.events, &fixture.response, &how(Style::LENT, &cut));
+            let same = case.compare(&outcome, &fixture.events, &fixture.response, &describe_run(Style::LENT, &cut));
             same.unwrap_or_else(|error| panic!("tests/wire/{file}:{} {}\n{error}", fixture.line, fixture.title));
             runs += 1;
         }
@@ -168,11 +168,11 @@ impl Case<'_> {
             };
             for &style in styles {
                 let outcome = self.run(self.steps, style, cut);
-                self.compare(&outcome, &self.fixture.events, &self.fixture.response, &how(style, cut))?;
+                self.compare(&outcome, &self.fixture.events, &self.fixture.response, &describe_run(style, cut))?;
                 if outcome.refusal.as_deref() != refusal {
                     return Err(format!(
                         "run {}: {:?} was reported, not {refusal:?}",
-                        how(style, cut),
+                        describe_run(style, cut),
                         outcome.refusal
                     ));
                 }
@@ -193,18 +193,18 @@ impl Case<'_> {
         let events = |target: &str| [format!("request GET {target} HTTP/1.1"), "  Host: a".into(), "end".into()];
 
         let mut with_next = self.steps.to_vec();
-        with_next.push(Step::Bytes(BEHIND.to_vec()));
+        with_next.push(Step::Bytes(AFTER.to_vec()));
         let (mut next_events, mut next_response) = (fixture.events.clone(), fixture.response.clone());
         if end == End::Open {
-            next_events.extend(events("/behind"));
-            next_response.extend(ok("/behind", age));
+            next_events.extend(events("/after"));
+            next_response.extend(ok("/after", age));
         }
         self.check_list(&joined(&with_next), &next_events, &next_response, "with a request after it")?;
 
         if !fixture.configured {
-            let with_first: Vec<_> = [Step::Bytes(FRONT.to_vec())].into_iter().chain(self.steps.to_vec()).collect();
-            let first_events: Vec<_> = events("/front").into_iter().chain(fixture.events.clone()).collect();
-            let first_response = [ok("/front", Default::default()), fixture.response.clone()].concat();
+            let with_first: Vec<_> = [Step::Bytes(BEFORE.to_vec())].into_iter().chain(self.steps.to_vec()).collect();
+            let first_events: Vec<_> = events("/before").into_iter().chain(fixture.events.clone()).collect();
+            let first_response = [ok("/before", Default::default()), fixture.response.clone()].concat();
             self.check_list(&joined(&with_first), &first_events, &first_response, "with a request before it")?;
         }
         Ok(())
@@ -217,7 +217,7 @@ impl Case<'_> {
         ways.extend((0..8).map(|_| vec![1 + numbers.below(steps::length(steps))]));
         for cut in ways {
             let outcome = self.run(steps, Style::LENT, &cut);
-            self.compare(&outcome, events, response, &format!("{name}, {}", how(Style::LENT, &cut)))?;
+            self.compare(&outcome, events, response, &format!("{name}, {}", describe_run(Style::LENT, &cut)))?;
         }
         Ok(())
     }
@@ -257,7 +257,7 @@ fn show(step: &Step) -> String {
     if let Step::Bytes(bytes) = step { text::display(bytes) } else { format!("{step:?}") }
 }
 
-fn how(style: Style, cut: &[usize]) -> String {
+fn describe_run(style: Style, cut: &[usize]) -> String {
     let style = match style {
         Style::LENT => "",
         Style::PUSHED => ", pushed",
@@ -340,7 +340,7 @@ fn titles_are_unique() {
 
 /// The harness must detect a run that differs; otherwise it proves nothing.
 #[test]
-fn a_difference_is_noticed() {
+fn differences_are_detected() {
     let fence = "```";
     let section = |events: &str, response: &str| {
         format!(

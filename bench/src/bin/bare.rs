@@ -35,8 +35,9 @@ async fn on_tokio(listener: TcpListener) -> io::Result<()> {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(async move {
             while stream.readable().await.is_ok()
-                && goes_on(converse(|buffer| stream.try_read(buffer), |bytes| stream.try_write(bytes)))
-            {}
+                && may_continue(converse(|buffer| stream.try_read(buffer), |bytes| stream.try_write(bytes)))
+            {
+            }
         });
     }
 }
@@ -66,7 +67,7 @@ async fn on_async_io(listener: TcpListener, executor: &impl Spawn) -> io::Result
         executor.spawn(async move {
             let socket: &Async<TcpStream> = &stream;
             while socket.readable().await.is_ok()
-                && goes_on(converse(|buffer| socket.get_ref().read(buffer), |bytes| socket.get_ref().write(bytes)))
+                && may_continue(converse(|buffer| socket.get_ref().read(buffer), |bytes| socket.get_ref().write(bytes)))
             {
             }
         });
@@ -84,7 +85,7 @@ fn converse(
     }
 }
 
-fn goes_on(conversed: io::Result<usize>) -> bool {
+fn may_continue(conversed: io::Result<usize>) -> bool {
     match conversed {
         Ok(count) => count > 0,
         Err(error) => error.kind() == ErrorKind::WouldBlock,

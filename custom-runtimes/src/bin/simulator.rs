@@ -22,10 +22,10 @@ const SILENT: usize = 50;
 
 /// A planned event with its time; events at the same time keep the order in which they were
 /// planned.
-type Planned = Reverse<(Duration, u64, usize, Happening)>;
+type Planned = Reverse<(Duration, u64, usize, Action)>;
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
+enum Action {
     /// The client begins its next request.
     Request,
     Arrives(Vec<u8>),
@@ -54,27 +54,27 @@ struct World {
 }
 
 impl World {
-    fn plan(&mut self, after: Duration, client: usize, happening: Happening) {
+    fn plan(&mut self, after: Duration, client: usize, action: Action) {
         self.count += 1;
-        self.planned.push(Reverse((self.now + after, self.count, client, happening)));
+        self.planned.push(Reverse((self.now + after, self.count, client, action)));
     }
 
     fn now(&self) -> Now {
         Now::new(self.now, UnixTime::from_secs(1_800_000_000 + self.now.as_secs()))
     }
 
-    fn happen(&mut self, number: usize, client: &mut Client, happening: Happening, random: &mut Rng) {
+    fn perform(&mut self, number: usize, client: &mut Client, action: Action, random: &mut Rng) {
         let now = self.now();
-        match happening {
-            Happening::Request => self.request(number, client, random),
-            Happening::Arrives(bytes) => {
+        match action {
+            Action::Request => self.request(number, client, random),
+            Action::Arrives(bytes) => {
                 // Requests are small here, so the core always has room for one.
                 let _ = client.connection.receive(&bytes, now);
             }
-            Happening::Respond(id) => {
+            Action::Respond(id) => {
                 let _ = client.connection.respond_with(id, &ResponseHead::default(), "a response");
             }
-            Happening::Deadline => client.connection.handle_timeout(now),
+            Action::Deadline => client.connection.handle_timeout(now),
         }
         self.drive(number, client, random);
     }
@@ -86,13 +86,13 @@ impl World {
         let mut rest: &[u8] = b"GET /simulated HTTP/1.1\r\nHost: example.com\r\n\r\n";
         let mut delay = Duration::ZERO;
         while !rest.is_empty() {
-            let (piece, behind) = rest.split_at(random.usize(1..=rest.len()));
+            let (piece, following) = rest.split_at(random.usize(1..=rest.len()));
             delay += Duration::from_millis(random.u64(1..=40));
-            if client.silent && client.left == 0 && behind.is_empty() {
+            if client.silent && client.left == 0 && following.is_empty() {
                 return;
             }
-            self.plan(delay, number, Happening::Arrives(piece.to_vec()));
-            rest = behind;
+            self.plan(delay, number, Action::Arrives(piece.to_vec()));
+            rest = following;
         }
     }
 
@@ -101,12 +101,12 @@ impl World {
             match event {
                 Event::Request(request) => {
                     let thinking = Duration::from_millis(random.u64(1..=100));
-                    self.plan(thinking, number, Happening::Respond(request.id()));
+                    self.plan(thinking, number, Action::Respond(request.id()));
                 }
                 Event::ResponseEnd(stats) if stats.complete => {
                     self.latencies.push(self.now - client.asked);
                     if client.left > 0 {
-                        self.plan(Duration::from_secs(random.u64(1..=90)), number, Happening::Request);
+                        self.plan(Duration::from_secs(random.u64(1..=90)), number, Action::Request);
                     }
                 }
                 Event::TimedOut(timer) if timer != Timer::Linger => self.timed_out += 1,
@@ -126,7 +126,7 @@ impl World {
         match client.connection.poll_close() {
             Some(Close::ShutdownWrite) | None => {
                 if let Some(deadline) = client.connection.poll_timeout() {
-                    self.plan(deadline.at.saturating_sub(self.now), number, Happening::Deadline);
+                    self.plan(deadline.at.saturating_sub(self.now), number, Action::Deadline);
                 }
             }
             Some(_) => {
@@ -146,16 +146,16 @@ fn main() {
         .map(|number| {
             let silent = random.usize(..SILENT) == 0;
             let connection = Connection::new(Arc::clone(&config), ConnectionInfo::default(), Now::default());
-            world.plan(Duration::from_millis(random.u64(..10_000)), number, Happening::Request);
+            world.plan(Duration::from_millis(random.u64(..10_000)), number, Action::Request);
             Client { connection, asked: Duration::ZERO, left: REQUESTS, silent, open: true }
         })
         .collect();
-    while let Some(Reverse((at, _, number, happening))) = world.planned.pop() {
+    while let Some(Reverse((at, _, number, action))) = world.planned.pop() {
         world.now = at;
         if let Some(client) = clients.get_mut(number)
             && client.open
         {
-            world.happen(number, client, happening, &mut random);
+            world.perform(number, client, action, &mut random);
         }
     }
     world.latencies.sort_unstable();

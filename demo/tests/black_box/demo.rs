@@ -132,7 +132,7 @@ impl Demo {
 
     /// Starts it on a free port after these shell commands, which may limit it.
     pub(crate) fn limited(commands: &str, flags: &[&str]) -> Self {
-        Self::behind(Command::new("sh"), commands, flags)
+        Self::in_shell(Command::new("sh"), commands, flags)
     }
 
     /// Starts it with its own file system for temporary files, mounted with these options.
@@ -151,11 +151,11 @@ impl Demo {
             "this test mounts a file system in namespaces of its own: it needs unshare (Debian: util-linux) and a \
              system that lets this user make user and mount namespaces, which some containers do not"
         );
-        Self::behind(unshare("sh"), &format!("mount -t tmpfs -o {options} tmpfs \"$TMPDIR\""), flags)
+        Self::in_shell(unshare("sh"), &format!("mount -t tmpfs -o {options} tmpfs \"$TMPDIR\""), flags)
     }
 
     /// Starts it on a free port from this shell, after these commands have succeeded.
-    fn behind(mut shell: Command, commands: &str, flags: &[&str]) -> Self {
+    fn in_shell(mut shell: Command, commands: &str, flags: &[&str]) -> Self {
         let script = format!("{commands}; exec \"$0\" \"$@\"");
         shell.args(["-ec", &script, PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
         shell.env_remove("FILE_ROOT").stdin(Stdio::null());

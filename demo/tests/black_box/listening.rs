@@ -49,7 +49,7 @@ fn workers_share_the_port_and_all_stop() {
 }
 
 #[test]
-fn connection_flags_limit_connections_of_an_address_and_their_requests() {
+fn flags_limit_connections_per_address_and_their_requests() {
     let flags = ["--max-connections-per-address", "1", "--max-requests-per-connection", "2"];
     let demo = Demo::start(&[flags.as_slice(), &["--tcp-keepalive", "60", "--backlog", "16"]].concat());
     let mut first = demo.connect();

@@ -202,8 +202,8 @@ impl Server {
         let mut ranges = Vec::new();
         while rest != b"--\r\n" {
             let at = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).position(|window| window == part).unwrap();
-            let (head, behind) = rest.split_at(at(rest, b"\r\n\r\n"));
-            let (part, next) = behind[4..].split_at(at(&behind[4..], delimiter.as_bytes()));
+            let (head, after) = rest.split_at(at(rest, b"\r\n\r\n"));
+            let (part, next) = after[4..].split_at(at(&after[4..], delimiter.as_bytes()));
             let head = std::str::from_utf8(head).unwrap();
             assert!(head.contains("Content-Type: application/octet-stream"), "{head}");
             let range = head.lines().find_map(|line| line.strip_prefix("Content-Range: ")).unwrap();

@@ -67,7 +67,7 @@ fn pipelined_requests_get_responses_in_order() {
 }
 
 #[test]
-fn bad_request_does_not_affect_those_before_it() {
+fn bad_request_does_not_affect_earlier_requests() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n");

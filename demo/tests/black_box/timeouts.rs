@@ -10,7 +10,7 @@ use crate::runtimes::RUNTIMES;
 use crate::tls::Certified;
 
 /// Runs an action, and checks its duration, with tolerance for a busy machine.
-fn lasts(seconds: f64, action: impl FnOnce()) {
+fn assert_takes(seconds: f64, action: impl FnOnce()) {
     let started = Instant::now();
     action();
     let took = started.elapsed();
@@ -24,7 +24,7 @@ fn head_timeout_closes_with_408() {
     let demo = Demo::start(&["--head-timeout", "0.3"]);
     let mut client = demo.connect();
     client.send("GET / HTTP/1.1\r\nHost:");
-    lasts(0.3, || assert_eq!(client.response().status, 408));
+    assert_takes(0.3, || assert_eq!(client.response().status, 408));
     assert!(client.is_at_end());
 }
 
@@ -33,7 +33,7 @@ fn accept_timeout_closes_silent_connection() {
     for flags in [&["--head-timeout", "0.3"][..], &["--accept-timeout", "0.3"]] {
         let demo = Demo::start(flags);
         let mut client = demo.connect();
-        lasts(0.3, || assert!(client.is_at_end(), "{flags:?}"));
+        assert_takes(0.3, || assert!(client.is_at_end(), "{flags:?}"));
     }
     let demo = Demo::start(&["--head-timeout", "0.3", "--accept-timeout", "20"]);
     let mut client = demo.connect();
@@ -46,7 +46,7 @@ fn handshake_timeout_closes_silent_tls_connection() {
     let certified = Certified::new();
     let demo = certified.start(&["--handshake-timeout", "0.3", "--head-timeout", "60"]);
     let mut client = demo.connect();
-    lasts(0.3, || assert!(client.is_at_end()));
+    assert_takes(0.3, || assert!(client.is_at_end()));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn linger_timeout_closes_the_connection() {
     client.send("nonsense\r\n\r\n");
     assert_eq!(client.response().status, 400);
     // The server has ended its stream and waits for the client to do so.
-    lasts(0.0, || wait_until("it is closed", || demo.process().sockets() == 1));
+    assert_takes(0.0, || wait_until("it is closed", || demo.process().sockets() == 1));
 }
 
 /// Begins an upload that is refused because of its size, and continues until the connection is
@@ -74,10 +74,10 @@ fn upload_after_a_refusal(demo: &Demo, at_most: Duration) {
 #[test]
 fn linger_timeout_cuts_off_a_refused_upload() {
     let demo = Demo::start(&["--linger-timeout", "1"]);
-    lasts(1.0, || upload_after_a_refusal(&demo, PATIENCE));
+    assert_takes(1.0, || upload_after_a_refusal(&demo, PATIENCE));
     // Without the flag it may continue for longer than an ordinary linger.
     let demo = Demo::start(&[]);
-    lasts(4.0, || upload_after_a_refusal(&demo, Duration::from_secs(4)));
+    assert_takes(4.0, || upload_after_a_refusal(&demo, Duration::from_secs(4)));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn body_rate_closes_slow_upload_with_408() {
     let demo = Demo::start(&["--body-rate", "1000000"]);
     let mut client = demo.connect();
     client.send("POST /echo-len HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
-    lasts(10.0, || {
+    assert_takes(10.0, || {
         for _ in 0..9 {
             std::thread::sleep(Duration::from_secs(1));
             client.send("slow");
@@ -100,7 +100,7 @@ fn idle_timeout_closes_the_connection() {
     let demo = Demo::start(&["--idle-timeout", "0.3"]);
     let mut client = demo.connect();
     assert_eq!(client.get("/plaintext").status, 200);
-    lasts(0.3, || assert!(client.is_at_end()));
+    assert_takes(0.3, || assert!(client.is_at_end()));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn body_timeout_closes_with_408() {
     for path in ["/any", "/echo-len"] {
         let mut client = demo.connect();
         client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf"));
-        lasts(0.3, || assert_eq!(client.response().status, 408, "{path}"));
+        assert_takes(0.3, || assert_eq!(client.response().status, 408, "{path}"));
         assert!(client.is_at_end());
     }
 }
@@ -169,7 +169,7 @@ fn half_closed_client_gets_its_response() {
 }
 
 #[test]
-fn half_closed_timeout_drops_a_client_that_left() {
+fn half_closed_timeout_drops_a_disconnected_client() {
     for runtime in ["tokio", "smol", "async-std"] {
         let demo = Demo::start(&["--runtime", runtime, "--half-closed-timeout", "0.3"]);
         let sockets = demo.process().sockets();
@@ -178,13 +178,13 @@ fn half_closed_timeout_drops_a_client_that_left() {
             client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
             wait_until("it is accepted", || demo.process().sockets() > sockets);
             drop(client);
-            lasts(0.0, || wait_until("it is dropped", || demo.process().sockets() == sockets));
+            assert_takes(0.0, || wait_until("it is dropped", || demo.process().sockets() == sockets));
         }
         // A client that only ended its sending side gets the response.
         let mut client = demo.connect();
         client.send("GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n");
         client.half_close();
-        lasts(0.3, || assert_eq!(client.response().status, 503));
+        assert_takes(0.3, || assert_eq!(client.response().status, 503));
         assert!(client.is_at_end());
     }
 }

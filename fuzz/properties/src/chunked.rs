@@ -89,10 +89,10 @@ fn compare(config: &Config, visit: &Visit, sent: &[u8]) {
     }
 }
 
-/// Returns the overhead of a body that has ended, with `behind` bytes after it: the framing beyond
+/// Returns the overhead of a body that has ended, with `after` bytes after it: the framing beyond
 /// the free allowance, and the trailer lines without the empty line.
-fn overhead(body: &chunked::Body, behind: usize) -> u64 {
-    body.excess + (body.left - behind - 2) as u64
+fn overhead(body: &chunked::Body, after: usize) -> u64 {
+    body.excess + (body.left - after - 2) as u64
 }
 
 /// Returns true for fields that RFC 9110 section 6.5.1 excludes from trailers.
@@ -146,7 +146,7 @@ struct Body {
     last_zeros: u8,
     last_extension: Extension,
     trailers: Vec<(Name, Value)>,
-    behind: bool,
+    after: bool,
 }
 
 #[derive(Debug, Arbitrary)]
@@ -234,8 +234,8 @@ fn round_trip(body: &Body, seed: u8) {
     config.limits.chunk_overhead = usize::from(u16::MAX);
     let mut sent = body.write();
     let length = sent.len();
-    if body.behind {
-        sent.extend(b"GET /behind HTTP/1.1\r\nHost: a\r\n\r\n");
+    if body.after {
+        sent.extend(b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     let visit = read(config.clone(), &sent, seed);
     assert_eq!(chunked::read(&sent).end, End::At(length));
@@ -243,6 +243,6 @@ fn round_trip(body: &Body, seed: u8) {
     let content: Vec<u8> = body.chunks.iter().flat_map(|chunk| chunk.content.clone()).collect();
     if length - content.len() <= config.limits.chunk_overhead {
         assert!(visit.received[0].content == content && visit.received[0].end.is_some(), "{body:?}");
-        assert_eq!(visit.received.len(), 1 + usize::from(body.behind));
+        assert_eq!(visit.received.len(), 1 + usize::from(body.after));
     }
 }

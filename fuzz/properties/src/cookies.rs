@@ -22,7 +22,7 @@ pub fn check(data: &[u8]) {
     let mut u = Unstructured::new(rest);
     match choices % 3 {
         0 => received(rest),
-        1 => Given::arbitrary(&mut u).map_or((), |given| given.set()),
+        1 => CookieInput::arbitrary(&mut u).map_or((), |given| given.set()),
         _ => Signed::arbitrary(&mut u).map_or((), |signed| signed.verify(u.take_rest())),
     }
 }
@@ -65,7 +65,7 @@ fn received(line: &[u8]) {
 
 /// A cookie to set.
 #[derive(Debug, Arbitrary)]
-struct Given {
+struct CookieInput {
     name: String,
     prefix: u8,
     value: String,
@@ -77,7 +77,7 @@ struct Given {
     same_site: u8,
 }
 
-impl Given {
+impl CookieInput {
     fn cookie(&self) -> Cookie<'static> {
         let prefix = ["", "", "__Host-", "__secure-"][usize::from(self.prefix) % 4];
         let mut cookie = Cookie::new(format!("{prefix}{}", self.name), self.value.clone());
@@ -154,7 +154,7 @@ impl Given {
                 );
                 cookies::set(&mut out, cookie.clone()).unwrap();
                 assert_eq!(out.iter().count(), after, "the same cookie again");
-                self.comes_back(&last_line(&out));
+                self.check_round_trip(&last_line(&out));
                 if cookies::remove(&mut out, cookie).is_ok() {
                     assert!(last_line(&out).contains("; Max-Age=0"), "{out:?}");
                 }
@@ -163,7 +163,7 @@ impl Given {
     }
 
     /// Checks that a cookie is received unchanged when a browser sends it back.
-    fn comes_back(&self, line: &str) {
+    fn check_round_trip(&self, line: &str) {
         let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
         let headers = Headers::parse(format!("Cookie: {name}={value}\r\n\r\n").as_bytes()).unwrap();
         let unquoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);

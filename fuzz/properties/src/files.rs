@@ -27,9 +27,9 @@ const WALL: UnixTime = UnixTime::from_secs(1_795_352_400);
 pub fn check(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let Ok(case) = Case::arbitrary(&mut u) else { return };
-    case.by_the_rfc();
-    case.anything(u.take_rest());
-    case.names();
+    case.check_against_rfc();
+    case.check_arbitrary_fields(u.take_rest());
+    case.check_names();
 }
 
 #[derive(Debug, Arbitrary)]
@@ -134,7 +134,7 @@ impl Case {
         Metadata::new(u64::from(self.len), modified, u64::from(self.inode))
     }
 
-    fn own(&self) -> Vec<Field> {
+    fn app_fields(&self) -> Vec<Field> {
         let field =
             |name: &'static str, value: &'static str| (HeaderName::from_static(name), HeaderValue::from_static(value));
         match self.own % 8 {
@@ -147,7 +147,7 @@ impl Case {
     }
 
     fn plan(&self, headers: &Headers) -> Plan {
-        let own = self.own();
+        let own = self.app_fields();
         let mut response = FileResponse::new("a.txt");
         response.headers = &own;
         response.filename = self.filename.as_deref();
@@ -162,12 +162,12 @@ impl Case {
         shown::debug(&response);
         assert_eq!(request.asks_for_several_ranges(), headers.all("range").any(|value| value.contains(&b',')));
         let plan = Plan::new(request, &response, self.metadata(), WALL, [7; 16]);
-        self.consistent(&plan);
+        self.check_invariants(&plan);
         plan
     }
 
     /// Checks the invariants of every plan.
-    fn consistent(&self, plan: &Plan) {
+    fn check_invariants(&self, plan: &Plan) {
         shown::debug(plan);
         let sum: u64 = plan.segments.iter().map(Segment::len).sum();
         if self.head && !self.other_method {
@@ -196,7 +196,7 @@ impl Case {
     }
 
     /// Checks a plan for arbitrary header fields.
-    fn anything(&self, section: &[u8]) {
+    fn check_arbitrary_fields(&self, section: &[u8]) {
         let Ok(headers) = Headers::parse(&[section, b"\r\n"].concat()) else { return };
         let plan = self.plan(&headers);
         assert!([200, 206, 304, 405, 412, 416].contains(&plan.status.as_u16()));
@@ -207,7 +207,7 @@ impl Case {
         assert_eq!(coding.suffix().is_empty(), coding == Coding::Identity);
     }
 
-    fn by_the_rfc(&self) {
+    fn check_against_rfc(&self) {
         let none = Headers::parse(b"\r\n").unwrap();
         let plain = self.plan(&none);
         if self.other_method {
@@ -223,7 +223,7 @@ impl Case {
         assert_eq!(plan.status, expected, "{self:?}: {headers:?}");
         match expected {
             200 => assert_eq!(plan, plain),
-            206 => self.ranges(&plan),
+            206 => self.check_ranges(&plan),
             416 => assert_eq!(plan.field("content-range").unwrap(), &format!("bytes */{}", self.len)),
             304 => assert_eq!(plan.field("etag"), plain.field("etag")),
             _ => {}
@@ -286,24 +286,24 @@ impl Case {
     /// Returns the number of ranges after merging those that overlap.
     fn pieces(&self, specs: &[Spec]) -> usize {
         let len = u16::from(self.len);
-        let mut stretches: Vec<(u16, u16)> = Vec::new();
+        let mut merged: Vec<(u16, u16)> = Vec::new();
         for spec in specs {
             let of: Vec<u16> = (0..len).filter(|&at| spec.contains(at, len)).collect();
             let (Some(&first), Some(&last)) = (of.first(), of.last()) else { continue };
             let mut new = (first, last);
-            stretches.retain(|old| {
+            merged.retain(|old| {
                 let overlap = old.0 <= last && first <= old.1;
                 if overlap {
                     new = (new.0.min(old.0), new.1.max(old.1));
                 }
                 !overlap
             });
-            stretches.push(new);
+            merged.push(new);
         }
-        stretches.len()
+        merged.len()
     }
 
-    fn ranges(&self, plan: &Plan) {
+    fn check_ranges(&self, plan: &Plan) {
         let (specs, len) = (self.specs().unwrap(), u16::from(self.len));
         let mut sent = Vec::new();
         for segment in &plan.segments {
@@ -381,9 +381,9 @@ impl Case {
     }
 
     /// Checks names of files in fields.
-    fn names(&self) {
-        disposition(&self.name);
-        location(&self.name);
+    fn check_names(&self) {
+        check_disposition(&self.name);
+        check_location(&self.name);
         assert!(!content_type(&self.name).is_empty());
         if let Ok(types) = MediaTypes::default().with(&self.name, "a/b") {
             assert_eq!(types.of("x.unknown").as_bytes(), b"application/octet-stream");
@@ -399,7 +399,7 @@ impl Case {
         let request = FileRequest { method: &method, headers: &none };
         let plan =
             Plan::sendfile(request, &FileResponse::new("a.txt"), &policy, std::path::Path::new(&self.name), WALL);
-        self.consistent(&plan);
+        self.check_invariants(&plan);
         for kind in [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::Other] {
             shown::display(&FileError::from(kind));
         }
@@ -411,7 +411,7 @@ impl Case {
 }
 
 /// Checks that a redirect to any path with a slash stays on the same server.
-fn location(path: &str) {
+fn check_location(path: &str) {
     let path: String = path.chars().filter(char::is_ascii_graphic).collect();
     let plan = Plan::add_slash(&Method::GET, &path, "a=b");
     let location = plan.field("location").unwrap().to_str().unwrap();
@@ -422,7 +422,7 @@ fn location(path: &str) {
 
 /// Checks that the last segment of the name is read back completely, from `filename*` if there is
 /// one.
-fn disposition(name: &str) {
+fn check_disposition(name: &str) {
     let value = attachment(name);
     let text = value.to_str().expect("ASCII only");
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::shown;
 use crate::split::{self, Cut, pieces};
 
 /// Maximum length of a form in bytes; longer ones only take time from other inputs.
-const LONGEST: usize = 20_000;
+const MAX_LENGTH: usize = 20_000;
 
 const BOUNDARIES: [&[u8]; 5] =
     [b"b", b"--", b"----WebKitFormBoundary0123456789abcdef", b"'()+_,-./:=?X", b"*{} ~$\xff"];
@@ -107,7 +107,7 @@ impl Reported {
     }
 
     fn event(&mut self, event: MultipartEvent, kept: &mut Kept) {
-        assert!(!self.ended, "{event:?} behind the end");
+        assert!(!self.ended, "{event:?} after the end");
         let open = self.parts.last_mut().filter(|part| !part.whole);
         match (event, open) {
             (MultipartEvent::PartStart(part), None) => {
@@ -196,7 +196,7 @@ impl Kept {
 type Begin = fn(&mut SpillPolicy, Option<u64>) -> Result<(), ParseFormError>;
 
 /// Checks the policy with content that is not a form, or an urlencoded one.
-fn taken_in(content: &[u8], seed: u8, limits: &FormLimits) {
+fn check_policy(content: &[u8], seed: u8, limits: &FormLimits) {
     let announced = (seed & 1 == 1).then_some(content.len() as u64);
     let ways: [Begin; 3] = [SpillPolicy::begin_raw, SpillPolicy::begin_body, SpillPolicy::begin_urlencoded];
     for (way, begin) in ways.into_iter().enumerate() {
@@ -212,7 +212,7 @@ fn taken_in(content: &[u8], seed: u8, limits: &FormLimits) {
 }
 
 fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &FormLimits) {
-    taken_in(content, seed, limits);
+    check_policy(content, seed, limits);
     let reported = split::same(content, u64::from(seed), |cut| read(content, boundary, cut, limits));
     let (parts, fault) = multipart::read(content, boundary);
     let contents = parts.iter().map(|part| &part.content);
@@ -390,7 +390,7 @@ impl Form {
         }
         sent.extend([b"--", boundary, b"--", &line_end].concat());
         sent.extend(self.epilogue.iter().flatten());
-        if sent.len() > LONGEST {
+        if sent.len() > MAX_LENGTH {
             return;
         }
         let limits = FormLimits::default();

@@ -144,13 +144,13 @@ fn only_we_refuse(fault: ProxyHeaderError, read: &[u8], theirs: &Theirs) -> Opti
     let is_line = read.starts_with(b"PROXY ");
     Some(match fault {
         ProxyHeaderError::Signature if waits && read == b"PROXY\r" => "for ppp a CR ends a word",
-        ProxyHeaderError::LineEnd => "for ppp a CR ends a word, and an LF behind a blank the line",
+        ProxyHeaderError::LineEnd => "for ppp a CR ends a word, and an LF after a blank the line",
         ProxyHeaderError::TooLong if waits && is_line && read.len() == 107 && read.ends_with(b"\r") => {
             "ppp counts the bytes of a line that has a CR when the LF is there"
         }
         ProxyHeaderError::TooLong if waits && !is_line => "a limit of ours",
         ProxyHeaderError::Line if waits && spaces(read) < 4 => {
-            "ppp awaits missing words, also behind the end of the line"
+            "ppp awaits missing words, also after the end of the line"
         }
         ProxyHeaderError::Line if !waits && read.windows(2).any(|pair| pair == b" +") => "for ppp a port has a sign",
         ProxyHeaderError::Family if read[13] >> 4 < 4 && read[13] & 0x0f < 3 => {

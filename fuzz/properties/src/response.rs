@@ -218,7 +218,7 @@ impl Case {
         self.set_cookies(&mut connection, id);
         let content = self.content();
         let before = connection.state();
-        let given = self.give_or_upgrade(&mut connection, id, &head, &content, asked);
+        let given = self.respond_or_upgrade(&mut connection, id, &head, &content, asked);
         if let Err(misuse) = given {
             shown::display(&misuse);
         }
@@ -232,7 +232,7 @@ impl Case {
             return assert!(given == Ok(false) && matches!(self.way, Way::Calls | Way::CallsWithLength), "{given:?}");
         }
         let (response, rest) = response::read(&out, asked).expect("a head is sent as a whole");
-        assert!(rest.is_empty(), "bytes behind the response: {}", rest.escape_ascii());
+        assert!(rest.is_empty(), "bytes after the response: {}", rest.escape_ascii());
         same_as_httparse(&out, &response);
         self.compare(&response, &head, given.is_ok(), asked, &connection.state());
     }
@@ -252,7 +252,7 @@ impl Case {
 
     /// Sends the response, by an upgrade if that is the only way. Returns `Ok(finished)` if no call
     /// failed.
-    fn give_or_upgrade(
+    fn respond_or_upgrade(
         &self,
         connection: &mut Connection,
         id: RequestId,
@@ -265,7 +265,7 @@ impl Case {
         if !ends_http {
             connection.respond_upgrade(id, head).expect_err("no upgrade");
         }
-        let given = self.give(connection, id, head, content, asked);
+        let given = self.respond(connection, id, head, content, asked);
         assert!(!ends_http || given.is_err() || connection.state().send == Sending::Head, "it ends HTTP: {given:?}");
         // The last way has its own fields.
         if given != Err(Misuse::Upgrade) || matches!(self.way, Way::Response(_)) {
@@ -277,7 +277,7 @@ impl Case {
 
     /// Sends the response. Returns `Ok(finished)` if no call failed. Content that the response
     /// cannot have is refused and omitted.
-    fn give(
+    fn respond(
         &self,
         connection: &mut Connection,
         id: RequestId,
@@ -298,7 +298,7 @@ impl Case {
                     .map(|()| true);
             }
             Way::Calls | Way::CallsWithLength => {
-                return self.give_by_calls(&mut connection.response_writer(id), head, content, asked);
+                return self.respond_by_calls(&mut connection.response_writer(id), head, content, asked);
             }
         }
         let no_body = has_no_body(head, asked);
@@ -316,7 +316,7 @@ impl Case {
         connection.finish_with_trailers(id, &trailers).map(|()| true)
     }
 
-    fn give_by_calls(
+    fn respond_by_calls(
         &self,
         writer: &mut ResponseWriter<'_>,
         head: &ResponseHead,

@@ -70,8 +70,8 @@ pub fn pieces(bytes: &[u8], cut: Cut) -> impl Iterator<Item = &[u8]> {
                 1 + number as usize % [2, 7, 40, 3000][(number >> 60) as usize % 4]
             }
         };
-        let (piece, behind) = rest.split_at(most.min(rest.len()));
-        rest = behind;
+        let (piece, after) = rest.split_at(most.min(rest.len()));
+        rest = after;
         (!piece.is_empty()).then_some(piece)
     })
 }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_the_bytes() {
+    fn pieces_concatenate_to_the_input() {
         let bytes: Vec<u8> = (0..=255).cycle().take(10_000).collect();
         for cut in [Cut::Whole, Cut::Bytes, Cut::Windows(0), Cut::Windows(7), Cut::Sized(0), Cut::Sized(7)] {
             assert!(pieces(&bytes, cut).all(|piece| !piece.is_empty()));
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "Bytes of \"ab\"")]
-    fn a_difference_shows() {
+    fn different_results_panic() {
         same(b"ab", 1, |cut| pieces(b"ab", cut).count());
     }
 }

@@ -66,7 +66,7 @@ pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
         while !piece.is_empty() {
             let taken = connection.receive(piece, NOW);
             piece = &piece[taken..];
-            visit.turn(&mut connection);
+            visit.drive(&mut connection);
             // The rest is never read if the connection does not receive any more.
             assert!(taken > 0 || is_over(&connection), "nothing is taken in {:?}", connection.state());
             if taken == 0 {
@@ -76,7 +76,7 @@ pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
     }
     if eof {
         connection.handle_eof(NOW);
-        visit.turn(&mut connection);
+        visit.drive(&mut connection);
         let over = matches!(connection.poll_close(), Some(Close::Now | Close::Reset));
         assert!(over || is_over(&connection), "neither served nor closed: {:?}", connection.state());
     }
@@ -89,7 +89,7 @@ fn is_over(connection: &Connection) -> bool {
 
 impl Visit {
     /// Handles all pending events and sends all pending bytes.
-    fn turn(&mut self, connection: &mut Connection) {
+    fn drive(&mut self, connection: &mut Connection) {
         loop {
             while let Some(event) = connection.poll_event() {
                 self.event(connection, event);
@@ -102,7 +102,7 @@ impl Visit {
     }
 
     /// Checks the derived values of a request, and its `Debug` text.
-    fn look_at(&self, request: &RequestHead) {
+    fn check_request(&self, request: &RequestHead) {
         let shown = shown::debug(request);
         if let Some(other) = with_other_secrets(request) {
             assert_eq!(shown::debug(&other), shown);
@@ -135,7 +135,7 @@ impl Visit {
         shown::debug(&event);
         match event {
             Event::Request(request) => {
-                self.look_at(&request);
+                self.check_request(&request);
                 assert_eq!(connection.served(), self.received.len() as u64 + 1);
                 let (id, has_body) = (request.id(), request.has_body());
                 self.received.push(Received { request, content: vec![], end: None });

@@ -44,7 +44,7 @@ replays!(chunked connection cookies files head multipart proxies proxy_protocol 
 
 /// Each property has a target of one line and a dictionary, and there are no others.
 #[test]
-fn targets_properties_and_dictionaries_belong_together() {
+fn every_target_has_a_property_and_a_dictionary() {
     let properties: BTreeSet<String> = PROPERTIES.iter().map(|(name, _)| (*name).to_owned()).collect();
     for folder in ["fuzz_targets", "properties/dictionaries", "corpus"] {
         let stems: BTreeSet<String> = entries(&fuzz().join(folder))

@@ -13,15 +13,15 @@ use crate::wire::response_framing::Mode;
 impl Connection {
     /// Continues a connection that closes or switches protocols once the send queue is empty.
     #[inline]
-    pub(super) fn settle(&mut self) {
+    pub(super) fn continue_if_flushed(&mut self) {
         if matches!(self.state.send, Sending::Closing | Sending::SwitchedProtocol) && !self.has_unsent() {
-            self.end_of_queue();
+            self.handle_flushed();
         }
     }
 
     /// Handles that the last queued byte was sent.
     #[inline(never)]
-    fn end_of_queue(&mut self) {
+    fn handle_flushed(&mut self) {
         match self.state.send {
             // Without a reset, the client would take the end of the stream for the end of the
             // response.
@@ -31,8 +31,8 @@ impl Connection {
                 // Bytes that arrive at a closed socket cause a reset, through which the client may
                 // lose the response (RFC 9112 section 9.6). TLS sends close_notify (RFC 8446
                 // section 6.1), which may have to wait for the socket.
-                let sends_on = self.more_may_come || !self.recv.is_empty();
-                let linger = !self.end_of_stream && (self.peer.secure || sends_on);
+                let more_may_arrive = self.more_may_come || !self.recv.is_empty();
+                let linger = !self.end_of_stream && (self.peer.secure || more_may_arrive);
                 self.times.shut = self.now.mono;
                 self.ordinary_end |= self.state.recv == Receiving::Done;
                 self.apply(Input::Flushed { linger });
@@ -63,7 +63,7 @@ impl Connection {
         if self.apply(Input::Shutdown) && between_requests {
             self.ordinary_end = true;
             self.events.close(reason);
-            self.settle();
+            self.continue_if_flushed();
         }
     }
 

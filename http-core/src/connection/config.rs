@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::wire::fields::MOST_BYTES;
+use crate::wire::fields::MAX_SECTION;
 use crate::wire::limits::HeadLimits;
 use crate::wire::span::FieldSpan;
 
@@ -200,7 +200,7 @@ impl Limits {
 
     /// Returns the maximum size of a head in bytes.
     pub(crate) fn head_size(&self) -> usize {
-        self.head.min(MOST_BYTES)
+        self.head.min(MAX_SECTION)
     }
 
     /// Returns the size of a receive buffer for heads, between 16 bytes and 16 MiB.

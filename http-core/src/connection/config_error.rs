@@ -7,9 +7,9 @@ use core::time::Duration;
 use super::config::{Config, Limits, Timeouts};
 
 /// `GET / HTTP/1.0` with its empty line.
-const SHORTEST_HEAD: usize = 18;
+const MIN_HEAD: usize = 18;
 /// `GET`.
-const SHORTEST_METHOD: usize = 3;
+const MIN_METHOD: usize = 3;
 
 /// The error of [`Config::check`]: a setting with which no request could be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +61,9 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let Limits { head, target, method, fields, .. } = self.limits;
         let too_small = [
-            (head < SHORTEST_HEAD, "limits.head", "at least 18 bytes, the shortest request"),
+            (head < MIN_HEAD, "limits.head", "at least 18 bytes, the shortest request"),
             (target == 0, "limits.target", "at least 1 byte, the target `/`"),
-            (method < SHORTEST_METHOD, "limits.method", "at least 3 bytes, the method GET"),
+            (method < MIN_METHOD, "limits.method", "at least 3 bytes, the method GET"),
             (fields == 0, "limits.fields", "at least 1, for the field Host"),
             (self.requests_per_connection == Some(0), "requests_per_connection", "at least 1, or `None` for no limit"),
             (

@@ -53,7 +53,7 @@ impl Connection {
             _ => {}
         }
         if let Some(uncommon) = &self.uncommon
-            && self.may_go_on()
+            && self.may_continue()
         {
             next.offer_at(uncommon.expires, Timer::Age);
         }
@@ -83,7 +83,7 @@ impl Connection {
     }
 
     /// Returns true if another request may follow.
-    fn may_go_on(&self) -> bool {
+    fn may_continue(&self) -> bool {
         let is_open = matches!(self.state.send, Sending::Idle | Sending::Head | Sending::Body | Sending::Done);
         self.state.persistent && is_open && self.state.recv != Receiving::Handshake
     }
@@ -124,9 +124,9 @@ impl Connection {
             Timer::Handler | Timer::HalfClosed => {
                 let text = "the application did not respond in time (RFC 9110 15.6.4)";
                 let reason = CloseReason::TimedOut(timer);
-                self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, reason);
+                self.respond_error_and_close(StatusCode::SERVICE_UNAVAILABLE, text, reason);
             }
         }
-        self.settle();
+        self.continue_if_flushed();
     }
 }

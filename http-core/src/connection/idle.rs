@@ -33,7 +33,7 @@ use crate::message::now::Now;
 /// assert!(connection.take_idle().is_none(), "a response is expected");
 /// ```
 #[derive(Debug)]
-#[must_use = "the connection goes on with it"]
+#[must_use = "the connection continues with the returned value"]
 pub struct IdleConnection {
     peer: ConnectionInfo,
     /// Time at which the connection was accepted or became idle.
@@ -64,7 +64,7 @@ impl Connection {
     /// returns `None`. [`restore`](Self::restore) moves it back. This value keeps its buffers for
     /// the next connection that is restored into it, and must not be used until then.
     #[inline]
-    #[must_use = "the connection goes on with it"]
+    #[must_use = "the connection continues with the returned value"]
     pub fn take_idle(&mut self) -> Option<IdleConnection> {
         if !self.is_vacant() {
             return None;

@@ -12,7 +12,7 @@ use crate::message::now::Now;
 
 /// The receive buffer of a connection, from [`Connection::lend_recv_buf`].
 #[derive(Debug)]
-#[must_use = "give it back by return_recv_buf: the connection receives nothing without it"]
+#[must_use = "return it with return_recv_buf: the connection cannot receive without it"]
 pub struct RecvBuffer(RecvBuf);
 
 impl RecvBuffer {
@@ -30,7 +30,7 @@ pub struct TransmitQueue(SendQueue);
 /// The number of bytes that were sent, from [`TransmitQueue::advance`], to be passed to
 /// [`Connection::handle_transmitted`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use = "the connection must know what has left"]
+#[must_use = "pass it to handle_transmitted, so that the connection counts the sent bytes"]
 pub struct Transmitted {
     memory: u64,
     files: u64,
@@ -154,7 +154,7 @@ impl Connection {
     }
 
     /// Takes the content that was unsent when the connection broke. Drop it while no lock is held.
-    #[must_use = "it is dropped where this is dropped"]
+    #[must_use = "dropping it drops the content, so do that outside a lock"]
     pub fn take_dropped(&mut self) -> Dropped {
         Dropped { _segments: core::mem::take(&mut self.dropped) }
     }

@@ -250,7 +250,7 @@ impl Connection {
 
     /// Copies bytes into the receive buffer, for callers that already have them in memory. Returns
     /// the number of bytes taken; pass the rest again after polling the events.
-    #[must_use = "what was not taken must be offered again"]
+    #[must_use = "bytes that were not taken must be passed again"]
     pub fn receive(&mut self, bytes: &[u8], now: Now) -> usize {
         let room = self.recv_buf();
         let count = bytes.len().min(room.len());
@@ -296,7 +296,7 @@ impl Connection {
         if self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
         }
-        self.settle();
+        self.continue_if_flushed();
     }
 
     /// Updates the time without another input. All other inputs update it, too.

@@ -74,7 +74,7 @@ impl Connection {
     /// Emits `Expect100`, or refuses the body of a client that waits for `100 Continue` if it is
     /// too large.
     #[inline(never)]
-    fn judge_expectation(&mut self) -> Option<Event> {
+    fn next_expectation(&mut self) -> Option<Event> {
         self.events.expect_100 = false;
         if self.content_fits() {
             Some(Event::Expect100(self.current_id()))
@@ -106,7 +106,7 @@ impl Connection {
                     None
                 }
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
-                Receiving::Body if self.events.expect_100 => self.judge_expectation(),
+                Receiving::Body if self.events.expect_100 => self.next_expectation(),
                 Receiving::Body if self.paused => self.watch_peer(),
                 Receiving::Body => self.read_content(),
                 Receiving::Drain => {
@@ -126,7 +126,7 @@ impl Connection {
             if event.is_some() {
                 return event;
             }
-            self.settle();
+            self.continue_if_flushed();
             if self.responses.has_next() && !self.events.has_refusal() {
                 return self.response_end();
             }

@@ -185,13 +185,13 @@ impl RecvBuf {
             Backing::None | Backing::Shared(_) => false,
         };
         if !is_enough {
-            drop(self.give(Block::new(size)));
+            drop(self.supply_storage(Block::new(size)));
         }
     }
 
     /// Continues in another block, into which the unconsumed bytes are copied. Returns the previous
     /// block unless slices of it are held elsewhere, or `block` itself if it cannot be used.
-    pub(crate) fn give(&mut self, mut block: Block) -> Option<Block> {
+    pub(crate) fn supply_storage(&mut self, mut block: Block) -> Option<Block> {
         if self.is_lent() {
             return Some(block);
         }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_stay_while_the_buffer_goes_on() {
+    fn taken_slices_are_unchanged_by_later_writes() {
         let mut buffer = RecvBuf::default();
         put(&mut buffer, b"hello world");
         let hello = buffer.take(5);
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn storage_is_used_again_once_its_slices_are_dropped() {
+    fn storage_is_reused_when_its_slices_are_dropped() {
         let mut buffer = RecvBuf::default();
         put(&mut buffer, b"one");
         let first = buffer.take(3);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_only_as_far_as_it_must() {
+    fn buffer_grows_only_as_needed() {
         let mut buffer = RecvBuf::default();
         for _ in 0..40 {
             let room = buffer.room(16);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_moves_to_the_front_where_under_a_quarter_is_free() {
+    fn unread_bytes_move_to_the_front_if_under_a_quarter_is_free() {
         for (filled, consumed, room) in [(24, 8, 8), (25, 8, 15), (32, 20, 20), (25, 0, 7), (24, 0, 8)] {
             let mut buffer = RecvBuf::default();
             buffer.room(32)[..filled].copy_from_slice(&[b'x'; 32][..filled]);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn storage_is_wanted_where_there_is_less() {
+    fn storage_is_wanted_if_the_buffer_is_smaller() {
         let mut buffer = RecvBuf::default();
         assert!(buffer.wants(16) && !buffer.wants(0));
         put(&mut buffer, b"x");
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_bytes_claimed_are_not_believed() {
+    fn counts_beyond_the_buffer_are_capped() {
         let mut buffer = RecvBuf::default();
         buffer.room(16);
         buffer.commit(1000);

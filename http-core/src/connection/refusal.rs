@@ -31,7 +31,7 @@ impl Refusal {
     pub(super) fn of_head(
         error: ProtocolError,
         (start, head): (u64, &[u8]),
-        judged: HeadProgress,
+        progress: HeadProgress,
         limits: &Limits,
     ) -> Self {
         let head = match head {
@@ -42,7 +42,7 @@ impl Refusal {
             }
             head => head,
         };
-        Self::of_received(error, (start, head), judged, limits)
+        Self::of_received(error, (start, head), progress, limits)
     }
 
     /// Creates the refusal of a connection that begins with these bytes instead of a PROXY header.
@@ -57,15 +57,15 @@ impl Refusal {
     fn of_received(
         error: ProtocolError,
         (start, received): (u64, &[u8]),
-        judged: HeadProgress,
+        progress: HeadProgress,
         limits: &Limits,
     ) -> Self {
         let head = received.get(..limits.head_size()).unwrap_or(received);
-        let (length, faulty) = match judged {
+        let (length, faulty) = match progress {
             // An empty line is not a request line, and possibly only half of one was received.
             HeadProgress::RequestLine if matches!(head.first(), Some(b'\r' | b'\n')) => (0, 0),
             HeadProgress::RequestLine => (first_line(head), 0),
-            HeadProgress::Fields => judged_fields(head, limits.fields),
+            HeadProgress::Fields => parsed_fields(head, limits.fields),
         };
         let faulty = if error.is_of_field_line() { faulty } else { 0 };
         let head = Bytes::copy_from_slice(head.get(..length).unwrap_or(head));
@@ -148,7 +148,7 @@ fn first_line(head: &[u8]) -> usize {
 
 /// Returns the end of the lines that were parsed, and the start of the line that is not a field
 /// line, or 0 if all of them are.
-fn judged_fields(head: &[u8], limit: usize) -> (usize, usize) {
+fn parsed_fields(head: &[u8], limit: usize) -> (usize, usize) {
     let fields = head.get(first_line(head)..).unwrap_or_default();
     let mut lines = Lines::new(fields);
     let position = |lines: &Lines<'_>| head.len() - lines.rest().len();

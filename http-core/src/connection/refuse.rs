@@ -20,7 +20,7 @@ impl Connection {
     #[cold]
     pub(super) fn refuse(&mut self, fault: ProtocolError) {
         self.note_refusal(fault);
-        self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
+        self.respond_error_and_close(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 
     /// Refuses a connection because the server has too many: sends 503, then closes. Call it on a
@@ -51,8 +51,8 @@ impl Connection {
 
     fn refuse_connection(&mut self, text: &str, reason: CloseReason) {
         if self.state.send == Sending::Idle {
-            self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, reason);
-            self.settle();
+            self.respond_error_and_close(StatusCode::SERVICE_UNAVAILABLE, text, reason);
+            self.continue_if_flushed();
         }
     }
 
@@ -66,11 +66,11 @@ impl Connection {
             // The response may already be finished.
             Receiving::Body | Receiving::Drain => Refusal::of_body(fault, self.current_id(), self.content.element),
             _ => {
-                let judged = match self.reader.has_request_line() {
+                let progress = match self.reader.has_request_line() {
                     true => HeadProgress::Fields,
                     false => HeadProgress::RequestLine,
                 };
-                Refusal::of_head(fault, (self.recv.position(), self.recv.filled()), judged, &self.config.limits)
+                Refusal::of_head(fault, (self.recv.position(), self.recv.filled()), progress, &self.config.limits)
             }
         };
         self.events.refuse(refusal);
@@ -78,7 +78,7 @@ impl Connection {
 
     /// Responds with an error and closes, or breaks off a response that has begun.
     #[cold]
-    pub(super) fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
+    pub(super) fn respond_error_and_close(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
         let (head_only, http_1_0) = match &self.current {
             Some(request) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
             None if self.reader.has_request_line() => {
@@ -124,7 +124,7 @@ impl Connection {
     /// let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
     /// connection.receive(b"GET /a b HTTP/1.1\r\n", now);
     /// while connection.poll_event().is_some() {}
-    /// let refusal = connection.poll_refusal().expect("a refused peer");
+    /// let refusal = connection.poll_refusal().expect("the request was refused");
     /// let page = format!("<h1>Error {}</h1>\n", refusal.status().as_u16());
     /// connection.replace_refusal(&FieldLines::text_html(), page)?;
     /// let Some(Transmit::Bytes(bytes)) = connection.poll_transmit() else { unreachable!() };

@@ -221,7 +221,7 @@ impl Connection {
     /// closing. Nothing of the piece is sent in these cases.
     pub fn send(&mut self, request: RequestId, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
-        self.spend(request, content.len() as u64)?;
+        self.count_content(request, content.len() as u64)?;
         if !content.is_empty() {
             self.queue_content(content);
         }
@@ -262,7 +262,7 @@ impl Connection {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn send_external(&mut self, request: RequestId, file: u64, offset: u64, length: u64) -> Result<(), Misuse> {
-        self.spend(request, length)?;
+        self.count_content(request, length)?;
         if length > 0 {
             let chunked = self.mode == Mode::Chunked;
             let queue = self.queue();
@@ -376,7 +376,7 @@ impl Connection {
             self.ordinary_end |= between_requests;
             self.end_request();
             self.events.close(CloseReason::Aborted);
-            self.settle();
+            self.continue_if_flushed();
         }
     }
 
@@ -463,7 +463,7 @@ impl Connection {
     }
 
     /// Counts a piece of the body against the announced length.
-    fn spend(&mut self, request: RequestId, given: u64) -> Result<(), Misuse> {
+    fn count_content(&mut self, request: RequestId, given: u64) -> Result<(), Misuse> {
         self.body_expected(request)?;
         match &mut self.mode {
             Mode::Length(due) if given > *due => return Err(Misuse::TooMuchContent { due: *due, given }),
@@ -491,6 +491,6 @@ impl Connection {
             Sending::Closing => self.events.close(CloseReason::Finished),
             _ => {}
         }
-        self.settle();
+        self.continue_if_flushed();
     }
 }

@@ -36,8 +36,8 @@ pub(super) struct Responses {
     is_open: bool,
     /// Responses that are complete or aborted and being sent, in order. The first `reported`
     /// entries are obsolete.
-    leaving: Leaving,
-    /// Number of responses at the front of `leaving` that were sent or have failed, and were
+    pending: PendingResponses,
+    /// Number of responses at the front of `pending` that were sent or have failed, and were
     /// reported.
     reported: usize,
     /// Offset of the end of the first response that was not reported; [`NEVER`] if there is none.
@@ -58,7 +58,7 @@ impl Default for Responses {
         Self {
             current: NEW,
             is_open: false,
-            leaving: Leaving::default(),
+            pending: PendingResponses::default(),
             reported: 0,
             next_end: NEVER,
             sent: 0,
@@ -69,12 +69,12 @@ impl Default for Responses {
 
 /// A response, and the offset of its end in the bytes that the connection sends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LeavingResponse {
+pub(super) struct PendingResponse {
     stats: ResponseStats,
     end: u64,
 }
 
-pub(super) type Leaving = Vec<LeavingResponse>;
+pub(super) type PendingResponses = Vec<PendingResponse>;
 
 const NEW: ResponseStats = ResponseStats { request: None, status: None, body_bytes: 0, complete: false };
 
@@ -112,15 +112,15 @@ impl Responses {
             if self.reported > REPORTED {
                 self.forget_reported();
             }
-            self.leaving.push(LeavingResponse { stats: self.current, end });
+            self.pending.push(PendingResponse { stats: self.current, end });
         }
     }
 
     /// Records that the last response has another body now, and that `unsent` bytes wait to be
     /// sent.
     pub(super) fn replace_last(&mut self, body_bytes: u64, unsent: u64) {
-        let only = self.leaving.len() == self.reported + 1;
-        if let Some(last) = self.leaving.last_mut() {
+        let only = self.pending.len() == self.reported + 1;
+        if let Some(last) = self.pending.last_mut() {
             last.stats.body_bytes = body_bytes;
             last.end = self.sent.saturating_add(unsent).min(NEVER - 1);
             if only {
@@ -131,7 +131,7 @@ impl Responses {
 
     /// Returns the memory in bytes of the responses that are being sent.
     pub(super) fn memory(&self) -> u64 {
-        ((self.leaving.len() - self.reported) * size_of::<LeavingResponse>()) as u64
+        ((self.pending.len() - self.reported) * size_of::<PendingResponse>()) as u64
     }
 
     pub(super) fn sent(&mut self, count: u64) {
@@ -162,14 +162,14 @@ impl Responses {
     /// Takes the next response, which was sent.
     #[inline]
     pub(super) fn take(&mut self) -> Option<ResponseStats> {
-        let stats = self.leaving.get(self.reported)?.stats;
+        let stats = self.pending.get(self.reported)?.stats;
         self.forget_first();
         Some(stats)
     }
 
     /// Takes the next response, of which part will never be sent.
     pub(super) fn take_broken(&mut self) -> Option<ResponseStats> {
-        let LeavingResponse { stats, end } = *self.leaving.get(self.reported)?;
+        let PendingResponse { stats, end } = *self.pending.get(self.reported)?;
         self.forget_first();
         let unsent = end.saturating_sub(self.sent);
         Some(ResponseStats { body_bytes: stats.body_bytes.saturating_sub(unsent), complete: false, ..stats })
@@ -178,30 +178,30 @@ impl Responses {
     #[inline]
     fn forget_first(&mut self) {
         self.reported += 1;
-        if let Some(next) = self.leaving.get(self.reported) {
+        if let Some(next) = self.pending.get(self.reported) {
             self.next_end = next.end;
         } else {
             self.next_end = NEVER;
-            self.leaving.clear();
+            self.pending.clear();
             self.reported = 0;
         }
     }
 
     #[cold]
     fn forget_reported(&mut self) {
-        self.leaving.drain(..self.reported);
+        self.pending.drain(..self.reported);
         self.reported = 0;
     }
 
     /// Returns the storage of the queue if it is empty.
-    pub(super) fn release(&mut self) -> Leaving {
-        if self.leaving.is_empty() { core::mem::take(&mut self.leaving) } else { Leaving::new() }
+    pub(super) fn release(&mut self) -> PendingResponses {
+        if self.pending.is_empty() { core::mem::take(&mut self.pending) } else { PendingResponses::new() }
     }
 
     /// Accepts storage if there is none.
-    pub(super) fn give(&mut self, leaving: Leaving) {
-        if self.leaving.capacity() == 0 {
-            self.leaving = leaving;
+    pub(super) fn supply_storage(&mut self, pending: PendingResponses) {
+        if self.pending.capacity() == 0 {
+            self.pending = pending;
         }
     }
 }
@@ -212,7 +212,7 @@ mod tests {
 
     /// `Limits::send_backlog` documents this size.
     #[test]
-    fn a_response_that_leaves_takes_40_bytes() {
+    fn unsent_response_takes_40_bytes() {
         let mut responses = Responses::default();
         assert_eq!(responses.memory(), 0);
         responses.open(Some(RequestId::new(1)));
@@ -225,7 +225,7 @@ mod tests {
 
     /// A length that overflows the counter must not be taken for [`NEVER`].
     #[test]
-    fn a_response_without_measure_is_awaited() {
+    fn response_of_overflowing_length_is_not_ended() {
         let mut responses = Responses::default();
         responses.open(Some(RequestId::new(1)));
         responses.close(u64::MAX);
@@ -239,18 +239,18 @@ mod tests {
     }
 
     #[test]
-    fn storage_is_passed_on_where_there_is_none() {
+    fn supplied_storage_is_used_only_if_there_is_none() {
         let mut responses = Responses::default();
-        responses.give(Leaving::with_capacity(7));
-        responses.give(Leaving::with_capacity(70));
-        assert_eq!(responses.leaving.capacity(), 7);
+        responses.supply_storage(PendingResponses::with_capacity(7));
+        responses.supply_storage(PendingResponses::with_capacity(70));
+        assert_eq!(responses.pending.capacity(), 7);
         assert_eq!(responses.release().capacity(), 7);
-        assert_eq!(responses.leaving.capacity(), 0);
+        assert_eq!(responses.pending.capacity(), 0);
     }
 
     /// Includes responses that are reported in groups.
     #[test]
-    fn the_queue_does_not_grow_behind_groups() {
+    fn queue_does_not_grow_with_grouped_responses() {
         let mut responses = Responses::default();
         responses.open(None);
         responses.close(0);
@@ -261,12 +261,12 @@ mod tests {
             }
             (0..3).for_each(|_| assert!(responses.take().is_some()));
         }
-        assert!(responses.leaving.capacity() <= 4 * REPORTED && responses.memory() == 40);
+        assert!(responses.pending.capacity() <= 4 * REPORTED && responses.memory() == 40);
     }
 
     /// Responses that were sent take no memory, even if others are being sent all the time.
     #[test]
-    fn the_queue_does_not_grow_behind_what_was_reported() {
+    fn queue_does_not_grow_with_reported_responses() {
         let mut responses = Responses::default();
         for index in 1..10_000 {
             responses.open(Some(RequestId::new(index)));
@@ -278,6 +278,6 @@ mod tests {
                 assert_eq!(taken, Some(RequestId::new(index - 1)));
             }
         }
-        assert!(responses.leaving.capacity() <= 2 * REPORTED && responses.memory() == 40);
+        assert!(responses.pending.capacity() <= 2 * REPORTED && responses.memory() == 40);
     }
 }

@@ -276,11 +276,11 @@ impl SendQueue {
         if self.segments.capacity() == 0 {
             self.segments = segments;
         }
-        self.give(core::mem::take(&mut empty.buffer));
+        self.supply_storage(core::mem::take(&mut empty.buffer));
     }
 
     /// Accepts storage for the gathering buffer if there is none.
-    pub(crate) fn give(&mut self, storage: Vec<u8>) {
+    pub(crate) fn supply_storage(&mut self, storage: Vec<u8>) {
         if self.buffer.capacity() == 0 {
             self.buffer = storage;
         }
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_kept_and_small_pieces_are_gathered() {
+    fn small_pieces_are_gathered_in_order() {
         let mut queue = filled();
         assert_eq!((queue.len(), queue.memory()), (3066, 3016));
         assert_eq!(slices(&queue), [b"headsmall".to_vec(), large().to_vec(), b"tail".to_vec()]);
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_send_it_sends_the_same() {
+    fn partial_sends_of_any_size_send_the_same_bytes() {
         for step in [1, 2, 3, 7, 1000, 5000] {
             let out = drain(&mut filled(), step);
             let expected = [&b"headsmall"[..], &large(), b"tail", &(100..150).collect::<Vec<u8>>(), b"end"].concat();
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_over_follows_what_waits() {
+    fn taken_over_queue_is_sent_after_queued_bytes() {
         for (sent_here, sent_there, has_end) in [(0, 0, true), (3, 2, true), (3012, 3010, false), (3070, 3066, true)] {
             let queues = || {
                 let (mut queue, mut other) = (filled(), filled());
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_never_ends_does_not_grow_the_buffer() {
+    fn endless_stream_does_not_grow_the_buffer() {
         let mut queue = SendQueue::default();
         queue.push(Bytes::from(vec![0; 1000]));
         for _ in 0..10_000 {
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_in_segments_of_one_length_waits() {
+    fn equally_long_segments_are_not_empty() {
         let mut queue = SendQueue::default();
         queue.push(large());
         queue.push_external(7, 0, large().len() as u64);
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn no_stretch_of_a_file_is_empty() {
+    fn empty_file_range_is_not_queued() {
         let mut queue = SendQueue::default();
         queue.push_external(7, 0, 0);
         assert!(queue.is_empty());
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_tell_whether_a_file_follows() {
+    fn slices_report_whether_a_file_follows() {
         let file_follows = |queue: &SendQueue| match queue.poll() {
             Some(Transmit::Bytes(slices)) => slices.file_follows(),
             _ => panic!("bytes are expected"),
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn storage_is_kept_within_a_limit_and_passed_on() {
+    fn storage_is_kept_within_a_limit_and_reused() {
         let mut queue = SendQueue::default();
         queue.gather().resize(4 * KEPT, 0);
         queue.sent(u64::MAX);

@@ -263,10 +263,10 @@ mod tests {
         rows.iter().fold(String::new(), |all, (state, row)| format!("{all}{state}\n{row}\n"))
     }
 
-    #[allow(clippy::disallowed_methods, reason = "a test is not the core")]
+    #[allow(clippy::disallowed_methods, reason = "tests may use std")]
     /// To update the table: `UPDATE_MATRIX=1 cargo test -p httpants-core matrix`.
     #[test]
-    fn the_matrix_is_the_checked_in_one() {
+    fn state_matrix_matches_the_checked_in_file() {
         let printed = matrix();
         if std::env::var_os("UPDATE_MATRIX").is_some() {
             std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/connection/state.matrix.txt"), &printed).unwrap();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_can_reach_its_end() {
+    fn every_state_can_reach_the_end() {
         let mut open = vec![State::NEW, State::NEW_WITH_HANDSHAKE];
         let mut seen = vec![];
         while let Some(state) = open.pop() {

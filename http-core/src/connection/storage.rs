@@ -2,7 +2,7 @@
 
 use super::Connection;
 use super::recv_buffer::Block;
-use super::responses::Leaving;
+use super::responses::PendingResponses;
 use super::state::Receiving;
 use crate::message::request::RecycledBuffers;
 
@@ -22,7 +22,7 @@ pub struct Storage {
 #[derive(Debug, Default)]
 pub(super) struct SpareBuffers {
     gathered: Vec<u8>,
-    leaving: Leaving,
+    pending: PendingResponses,
     request: RecycledBuffers,
 }
 
@@ -65,8 +65,8 @@ impl Connection {
     /// Gives the connection storage to use. Returns the storage that it replaces, if any.
     pub fn supply_storage(&mut self, storage: Storage) -> Option<Storage> {
         let Storage { block, spare } = storage;
-        self.give_spare(spare);
-        let replaced = self.recv.give(block)?;
+        self.supply_spare(spare);
+        let replaced = self.recv.supply_storage(block)?;
         Some(Storage::of(replaced))
     }
 
@@ -81,16 +81,16 @@ impl Connection {
             return None;
         }
         let gathered = self.send.release();
-        let leaving = self.responses.release();
+        let pending = self.responses.release();
         let request = core::mem::take(&mut self.recycled);
-        let spare = SpareBuffers { gathered, leaving, request };
+        let spare = SpareBuffers { gathered, pending, request };
         self.recv.release().map(|block| Storage { block, spare })
     }
 
-    pub(super) fn give_spare(&mut self, spare: SpareBuffers) {
-        let SpareBuffers { gathered, leaving, request } = spare;
-        self.send.give(gathered);
-        self.responses.give(leaving);
+    pub(super) fn supply_spare(&mut self, spare: SpareBuffers) {
+        let SpareBuffers { gathered, pending, request } = spare;
+        self.send.supply_storage(gathered);
+        self.responses.supply_storage(pending);
         self.recycled.refill(request);
     }
 

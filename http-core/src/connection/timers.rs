@@ -244,7 +244,7 @@ mod tests {
 
     /// Bytes that counted before they were reported as sent do not count again; later bytes do.
     #[test]
-    fn progress_counts_once() {
+    fn progress_ahead_of_sent_bytes_counts_once() {
         let at = Duration::from_secs;
         let timeouts = Timeouts { write_rate: 1000, ..Timeouts::default() };
         let mut times = Times::new(at(0));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_equal_deadlines_counts() {
+    fn first_of_equal_deadlines_is_used() {
         let mut next = Earliest::default();
         for (at, timer) in [(2, Timer::Write), (2, Timer::Idle), (1, Timer::Head), (1, Timer::Body), (3, Timer::Age)] {
             next.offer(Duration::ZERO, Some(Duration::from_secs(at)), timer);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn all_timers_are_listed_at_their_numbers() {
+    fn timers_are_listed_in_the_order_of_their_numbers() {
         let source = include_str!("timers.rs");
         let (variants, _) = source.split_once("pub enum Timer {").unwrap().1.split_once("\n}\n").unwrap();
         assert_eq!(variants.lines().filter(|line| line.ends_with(',')).count(), Timer::ALL.len());

@@ -5,7 +5,7 @@ use super::signed::KeyRing;
 
 /// Minimum length of a secret: that of 16 random bytes in hexadecimal digits. 32 bytes in base64
 /// are longer.
-const SHORTEST: usize = 32;
+const MIN_LENGTH: usize = 32;
 
 impl KeyRing {
     /// Creates a key ring from the secrets in a text, one per line: the first signs, all of them
@@ -41,7 +41,7 @@ impl KeyRing {
             match secret.len() {
                 0 => continue,
                 _ if !secret.iter().all(|byte| matches!(byte, b' '..=b'~')) => return Err(KeyError::NotText { line }),
-                1..SHORTEST => return Err(KeyError::TooShort { line }),
+                1..MIN_LENGTH => return Err(KeyError::TooShort { line }),
                 _ => secrets.push(secret),
             }
         }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn line_ends_are_not_part_of_a_secret() {
-        let (new, old) = ["n", "o"].map(|key| key.repeat(SHORTEST)).into();
+        let (new, old) = ["n", "o"].map(|key| key.repeat(MIN_LENGTH)).into();
         let signed = |secret: &String| {
             KeyRing::new([secret]).unwrap().sign("c", "v", UnixTime::default(), Duration::from_secs(9))
         };
@@ -71,11 +71,11 @@ mod tests {
 
     #[test]
     fn text_without_usable_secrets_is_an_error() {
-        let long = "k".repeat(SHORTEST);
+        let long = "k".repeat(MIN_LENGTH);
         for (text, error) in [
             (String::new(), KeyError::NoSecret),
             ("\n\r\n\n".into(), KeyError::NoSecret),
-            (format!("{long}\n\n{}\n", "k".repeat(SHORTEST - 1)), KeyError::TooShort { line: 3 }),
+            (format!("{long}\n\n{}\n", "k".repeat(MIN_LENGTH - 1)), KeyError::TooShort { line: 3 }),
             (format!("{long}\n{long}\0"), KeyError::NotText { line: 2 }),
             (format!("\u{e9}{long}"), KeyError::NotText { line: 1 }),
         ] {

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_cookies_are_replaced() {
+    fn only_set_cookie_fields_are_replaced() {
         let mut fields = FieldLines::new();
         fields.push("X-Cookie", "a=1").unwrap();
         fields.push("set-cookie", "a=1").unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_in_a_name_a_value_and_an_attribute() {
+    fn every_byte_is_accepted_or_refused_by_its_position() {
         for byte in 0..=0x7fu8 {
             let text = format!("x{}y", char::from(byte));
             let control = byte.is_ascii_control();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixes() {
+    fn prefixed_names_require_their_attributes() {
         use CookieError::{HostPrefix, SecurePrefix};
         let secure = |name: &'static str| Cookie::build(name).secure(true);
         let table = [
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_at_n_and_n_plus_1() {
+    fn lengths_are_limited_exactly() {
         let text = |n| "v".repeat(n);
         assert!(set(("name", text(4092))).is_ok());
         assert_eq!(set(("name", text(4093))), Err(CookieError::TooLong));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_at_both_ends() {
+    fn expires_is_limited_to_1601_through_9999() {
         use cookie::time::UtcOffset;
         let at = |seconds| Cookie::build("n").expires(OffsetDateTime::from_unix_timestamp(seconds).unwrap());
         assert!(set(at(-11_644_473_600)).unwrap().contains("Expires=Mon, 01 Jan 1601 00:00:00 GMT"));

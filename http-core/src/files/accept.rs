@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn html_has_to_be_named() {
+    fn html_is_accepted_only_by_name() {
         for (accept, expected) in [
             ("", false),
             ("Accept:\r\n", false),

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn preferences() {
+    fn available_coding_is_chosen_by_weight() {
         use Coding::{Brotli, Gzip, Identity, Zstd};
         let all = &[Zstd, Gzip, Brotli][..];
         let both = &[Brotli, Gzip][..];
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_chosen_by_weight() {
+    fn coding_for_compression_is_chosen_by_weight() {
         for (accept, expected) in [
             ("", None),
             ("Accept-Encoding: gzip, deflate, br, zstd\r\n", Some("zstd")),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn weights() {
+    fn qvalues_are_parsed() {
         for (value, expected) in [
             ("0", Some(0)),
             ("0.", Some(0)),

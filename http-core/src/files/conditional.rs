@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entity_tag_grammar() {
+    fn entity_tags_are_parsed() {
         for (value, weak, opaque) in [
             (&b"\"a\""[..], false, &b"a"[..]),
             (b"W/\"a\"", true, b"a"),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_entity_tags() {
+    fn entity_tag_lists_are_split() {
         for (line, expected) in [
             (r#""a""#, "a"),
             (r#""a","b""#, "a|b"),
@@ -209,7 +209,7 @@ mod tests {
 
     /// Tests the table of RFC 9110 section 8.8.3.2.
     #[test]
-    fn comparison() {
+    fn strong_and_weak_comparison_follow_the_rfc() {
         for (one, other, strongly, weakly) in [
             (r#"W/"1""#, r#"W/"1""#, false, true),
             (r#"W/"1""#, r#"W/"2""#, false, false),

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_values() {
+    fn attachment_has_quoted_and_extended_filename() {
         for (name, expected) in [
             ("a.txt", r#"attachment; filename="a.txt""#),
             ("a b;c,d.txt", r#"attachment; filename="a b;c,d.txt""#),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn inline_has_the_same_name() {
+    fn inline_has_the_same_filename() {
         for (name, expected) in [
             ("a.pdf", r#"inline; filename="a.pdf""#),
             ("\u{e9}.pdf", r#"inline; filename="_.pdf"; filename*=UTF-8''%C3%A9.pdf"#),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_is_read_back() {
+    fn every_character_of_a_filename_round_trips() {
         for c in ('\0'..'\u{3000}').chain(['\u{1f600}', '\u{202e}', char::MAX]) {
             let name = format!("x{c}y");
             let expected = match c {

@@ -23,14 +23,14 @@ use crate::wire::grammar::{is_token, trim_ows};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaTypes {
-    own: Vec<(Box<str>, HeaderValue)>,
+    overrides: Vec<(Box<str>, HeaderValue)>,
     charset: Option<Box<str>>,
 }
 
 /// Returns a mapping without types of the application, with the charset UTF-8.
 impl Default for MediaTypes {
     fn default() -> Self {
-        Self { own: Vec::new(), charset: Some("utf-8".into()) }
+        Self { overrides: Vec::new(), charset: Some("utf-8".into()) }
     }
 }
 
@@ -45,8 +45,8 @@ impl MediaTypes {
         let value = HeaderValue::try_from(media_type).ok().filter(|value| is_media_type(value.as_bytes()));
         let value = value.ok_or(Misuse::FieldValue)?;
         let extension = extension.strip_prefix('.').unwrap_or(extension);
-        self.own.retain(|(known, _)| !known.eq_ignore_ascii_case(extension));
-        self.own.push((extension.into(), value));
+        self.overrides.retain(|(known, _)| !known.eq_ignore_ascii_case(extension));
+        self.overrides.push((extension.into(), value));
         Ok(self)
     }
 
@@ -66,13 +66,13 @@ impl MediaTypes {
     /// Returns the `Content-Type` of a file with this name.
     #[must_use]
     pub fn of(&self, name: &str) -> HeaderValue {
-        self.own(name).cloned().unwrap_or_else(|| with_charset(name, self.charset.as_deref()))
+        self.overrides(name).cloned().unwrap_or_else(|| with_charset(name, self.charset.as_deref()))
     }
 
     /// Returns the type that the application has set.
-    pub(crate) fn own(&self, name: &str) -> Option<&HeaderValue> {
+    pub(crate) fn overrides(&self, name: &str) -> Option<&HeaderValue> {
         let name = name.rsplit('/').next()?;
-        let matching = self.own.iter().filter(|(extension, _)| has_extension(name, extension));
+        let matching = self.overrides.iter().filter(|(extension, _)| has_extension(name, extension));
         matching.max_by_key(|(extension, _)| extension.len()).map(|(_, value)| value)
     }
 }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_charset_is_that_of_known_texts() {
+    fn charset_is_added_only_to_known_text_types() {
         let types = MediaTypes::default().with("md", "text/markdown").unwrap().charset(Some("windows-1252")).unwrap();
         for (name, expected) in
             [("a.txt", "text/plain; charset=windows-1252"), ("a.md", "text/markdown"), ("a.json", "application/json")]

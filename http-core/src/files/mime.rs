@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_types() {
+    fn media_type_is_guessed_from_the_extension() {
         for (name, expected) in [
             ("a.txt", "text/plain; charset=utf-8"),
             ("a.css", "text/css; charset=utf-8"),

@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_out_of_the_root_are_not_found() {
+    fn traversal_paths_are_not_found() {
         for path in [
             "..",
             "../",
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoded_path_is_not_decoded_again() {
+    fn decoded_path_is_not_decoded_again() {
         assert_eq!(RelativePath::resolve_decoded("100%.txt").unwrap().as_str(), "100%.txt");
         for path in ["..", "/a", "a/../b", "a//b", "a\\b", "a\0", "C:/a"] {
             assert_eq!(RelativePath::resolve_decoded(path), Err(FileError::NotFound), "{path:?}");
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn files_directories_and_slashes() {
+    fn trailing_slash_selects_file_or_directory() {
         let lookup = |path: &str, kind| RelativePath::resolve(path).unwrap().lookup(kind);
         let index = |path: &str| match lookup(path, FileKind::Directory) {
             Ok(Lookup::Directory(path)) => path.index("index.html").unwrap(),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_begin_with_a_dot_are_hidden() {
+    fn dotfile_names_are_hidden() {
         for (path, hidden) in [
             ("", false),
             ("a", false),
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_below_the_root_is() {
+    fn below_returns_only_paths_below_the_root() {
         let root = Path::new("/srv/www");
         for (real, expected) in [
             ("/srv/www/a", Some("a")),

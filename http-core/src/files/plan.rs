@@ -41,7 +41,7 @@ pub struct FileRequest<'a> {
 }
 
 /// The canonical case of the field names in most plans.
-const SPELLED: [(HeaderName, &str); 12] = [
+const CANONICAL_NAMES: [(HeaderName, &str); 12] = [
     (ACCEPT_RANGES, "Accept-Ranges"),
     (ALLOW, "Allow"),
     (CACHE_CONTROL, "Cache-Control"),
@@ -57,7 +57,7 @@ const SPELLED: [(HeaderName, &str); 12] = [
 ];
 
 /// The fields that describe a file, its caching and its ranges.
-const OF_FILE: [HeaderName; 14] = [
+const FILE_FIELDS: [HeaderName; 14] = [
     ACCEPT_RANGES,
     CACHE_CONTROL,
     CDN_CACHE_CONTROL,
@@ -78,7 +78,7 @@ const OF_FILE: [HeaderName; 14] = [
 /// them, they apply to the requested file and must not be sent in another response in its place.
 #[must_use]
 pub fn describes_file(name: &HeaderName) -> bool {
-    OF_FILE.contains(name)
+    FILE_FIELDS.contains(name)
 }
 
 impl FileRequest<'_> {
@@ -206,7 +206,7 @@ impl Plan {
             (Some(refusal), _) => refusal.with_own_fields(response.headers),
             (None, None) => Self::text(FileError::NotFound.status()).with_own_fields(response.headers),
             (None, Some(sendfile)) => {
-                return Self::whole(response.fields_for_front(sendfile, wall.as_secs()), 0).for_method(request.method);
+                return Self::whole(response.fields_for_proxy(sendfile, wall.as_secs()), 0).for_method(request.method);
             }
         };
         // With this field, the proxy would send a file instead of this response.
@@ -269,7 +269,7 @@ impl Plan {
         lines.reserve(self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum());
         for (name, value) in &self.fields {
             let value = trim_ows(value.as_bytes());
-            match SPELLED.iter().find(|(known, _)| known == name) {
+            match CANONICAL_NAMES.iter().find(|(known, _)| known == name) {
                 Some((_, spelling)) => lines.push_checked(spelling, value)?,
                 None => lines.push_checked(&CanonicalName::new(name.as_str()).to_string(), value)?,
             }
@@ -320,10 +320,10 @@ impl Plan {
     /// the client has, and with all others of the 200. Last-Modified is kept if there is no entity
     /// tag.
     fn not_modified(mut fields: Vec<Field>) -> Self {
-        const OF_CONTENT: [HeaderName; 5] =
+        const CONTENT_FIELDS: [HeaderName; 5] =
             [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, ACCEPT_RANGES];
         let has_tag = find(&fields, &ETAG).is_some();
-        fields.retain(|(name, _)| !(OF_CONTENT.contains(name) || has_tag && *name == LAST_MODIFIED));
+        fields.retain(|(name, _)| !(CONTENT_FIELDS.contains(name) || has_tag && *name == LAST_MODIFIED));
         Self { status: StatusCode::NOT_MODIFIED, fields, segments: Vec::new(), content_length: None }
     }
 

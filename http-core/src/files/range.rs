@@ -4,7 +4,7 @@ use crate::wire::grammar::{decimal, trim_ows};
 
 /// Maximum number of ranges in one request; with more, the whole file is sent. Each one needs the
 /// head of a part, and no client resumes a download in more pieces.
-const MOST_RANGES: usize = 16;
+const MAX_RANGES: usize = 16;
 
 /// The positions of the first and the last byte, both inclusive; never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn parse_specs(set: &[u8]) -> Option<Vec<Spec>> {
             continue;
         }
         // White space between "=" and the first range is not allowed.
-        if place == 0 && !element.starts_with(trimmed) || specs.len() == MOST_RANGES {
+        if place == 0 && !element.starts_with(trimmed) || specs.len() == MAX_RANGES {
             return None;
         }
         specs.push(Spec::parse(trimmed)?);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn single_ranges() {
+    fn single_ranges_are_clamped_to_the_file() {
         for (value, expected) in [
             ("bytes=0-0", one(0, 0)),
             ("bytes=0-9", one(0, 9)),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_valid_is_ignored() {
+    fn invalid_ranges_are_ignored() {
         for value in [
             "",
             "bytes",
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn several_ranges() {
+    fn several_ranges_are_merged_or_kept_in_order() {
         for (value, expected) in [
             ("bytes=0-9,20-29", several([(0, 9), (20, 29)])),
             ("bytes=0-9 ,\t20-29", several([(0, 9), (20, 29)])),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_ranges_and_seventeen() {
+    fn more_than_16_ranges_are_ignored() {
         let ranges = |count: u64, step: u64| {
             let specs: Vec<_> = (0..count).map(|n| format!("{}-{}", n * step, n * step)).collect();
             format!("bytes={}", specs.join(","))
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_file() {
+    fn ranges_of_a_maximum_length_file_do_not_overflow() {
         assert_eq!(select(b"bytes=0-", u64::MAX), one(0, u64::MAX - 1));
         assert_eq!(select(b"bytes=-1", u64::MAX), one(u64::MAX - 1, u64::MAX - 1));
         assert_eq!(select(b"bytes=18446744073709551615-", u64::MAX), Unsatisfiable);
@@ -304,7 +304,7 @@ mod tests {
     /// Compares with a set of positions: the ranges contain exactly the requested bytes, none
     /// twice.
     #[test]
-    fn all_triples_of_short_ranges() {
+    fn ranges_contain_each_requested_byte_once() {
         const LEN: u64 = 5;
         let all = || (0..LEN + 1).flat_map(|first| (first..LEN + 1).map(move |last| (first, last)));
         for a in all() {

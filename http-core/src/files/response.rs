@@ -71,9 +71,9 @@ impl Metadata {
             EtagRecipe::WithoutInode => 1,
             EtagRecipe::Off => return None,
         };
-        for (number, behind) in parts.into_iter().skip(skipped) {
+        for (number, after) in parts.into_iter().skip(skipped) {
             encode::hexadecimal(&mut tag, number);
-            tag.push(behind);
+            tag.push(after);
         }
         HeaderValue::try_from(tag).ok()
     }
@@ -171,7 +171,7 @@ impl<'a> FileResponse<'a> {
 
     /// Returns the fields of a response whose content a proxy sends from the file; the proxy adds
     /// validators and handles ranges.
-    pub(crate) fn fields_for_front(&self, sendfile: Field, wall: u64) -> Vec<Field> {
+    pub(crate) fn fields_for_proxy(&self, sendfile: Field, wall: u64) -> Vec<Field> {
         let mut fields = self.presentation();
         self.add_freshness(&mut fields, wall);
         let named = sendfile.0.clone();
@@ -183,7 +183,7 @@ impl<'a> FileResponse<'a> {
     /// Returns the fields for type, coding and attachment name.
     fn presentation(&self) -> Vec<Field> {
         let mut fields = Vec::with_capacity(10 + self.headers.len());
-        let own_type = self.types.filter(|_| self.guess_mime).and_then(|types| types.own(self.name));
+        let own_type = self.types.filter(|_| self.guess_mime).and_then(|types| types.overrides(self.name));
         // If the application sets the type, it also determines the coding.
         let is_guessed = self.guess_mime && own_type.is_none() && !self.has(&CONTENT_TYPE);
         let of_name = if is_guessed { content_coding(self.name) } else { None };

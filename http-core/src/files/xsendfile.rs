@@ -203,7 +203,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_name_that_is_not_utf8() {
+    fn non_utf8_name_is_percent_encoded() {
         use std::os::unix::ffi::OsStrExt;
         let policy = XSendfile::new("X-Sendfile", "/srv").unwrap();
         let path = Path::new(std::ffi::OsStr::from_bytes(b"/srv/\xff"));

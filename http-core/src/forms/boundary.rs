@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_or_not_and_without_case() {
+    fn boundary_may_be_quoted_and_names_ignore_case() {
         for (content_type, expected) in [
             ("multipart/form-data; boundary=abc", "abc"),
             ("Multipart/Form-Data;BOUNDARY=abc", "abc"),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn boundaries_as_libraries_send_them() {
+    fn boundaries_of_common_libraries_are_accepted() {
         for (content_type, expected) in [
             ("multipart/form-data; boundary=*****", "*****"),
             ("multipart/form-data;boundary={};charset=utf-8", "{}"),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn each_byte_in_a_boundary() {
+    fn boundary_bytes_are_checked_bare_and_quoted() {
         for byte in 0..=255u8 {
             let rfc_2046 = byte.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&byte);
             let bare = rfc_2046 || byte.is_ascii_graphic() && !b";,\"\\".contains(&byte);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_boundary() {
+    fn exactly_one_boundary_is_required() {
         use ParseFormError::{Boundary, ContentType, DuplicateBoundary, MissingBoundary};
         for (content_type, expected) in [
             ("multipart/form-data", MissingBoundary),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn one_to_seventy_characters() {
+    fn boundary_has_1_to_70_bytes() {
         for (length, valid) in [(0, false), (1, true), (70, true), (71, false)] {
             let text = "x".repeat(length);
             assert_eq!(Boundary::new(text.as_bytes()).is_ok(), valid, "{length}");
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_in_a_content_coding_is_415() {
+    fn form_with_a_content_coding_is_an_error() {
         let of = |fields: &str| FormType::of_headers(&Headers::parse(format!("{fields}\r\n").as_bytes()).unwrap());
         for form in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"] {
             for (codings, accepted) in [
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_has_one_type() {
+    fn form_with_several_content_types_is_an_error() {
         let of = |types: &[&str]| {
             let fields: String = types.iter().map(|value| format!("Content-Type: {value}\r\n")).collect();
             FormType::of_headers(&Headers::parse(format!("{fields}\r\n").as_bytes()).unwrap())

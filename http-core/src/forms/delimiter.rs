@@ -119,16 +119,16 @@ impl Scanner {
     fn search(&mut self, input: &mut Bytes) -> Result<Option<Found>, ParseFormError> {
         let mut from = 0;
         while let Some(at) = input.get(from..).and_then(|rest| self.finder.find(rest)).map(|at| from + at) {
-            let behind = at + self.finder.needle().len();
-            let rest = input.get(behind..).unwrap_or_default();
+            let after = at + self.finder.needle().len();
+            let rest = input.get(after..).unwrap_or_default();
             match self.follow(Progress::Padding { close: false, length: 0 }, rest) {
-                Verdict::Content => from = behind,
+                Verdict::Content => from = after,
                 Verdict::Unfinished(progress) => return Ok(self.hold(input, at, progress)),
                 Verdict::Delimiter { .. } | Verdict::TooMuchPadding if at > 0 => {
                     return Ok(Some(Found::Content(input.split_to(at))));
                 }
                 Verdict::Delimiter { close, length } => {
-                    input.advance(behind + length);
+                    input.advance(after + length);
                     return Ok(Some(Found::delimiter(close)));
                 }
                 Verdict::TooMuchPadding => return Err(ParseFormError::Padding),

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn names_as_real_clients_send_them() {
+    fn names_of_common_clients_are_parsed() {
         for (client, value, name, filename) in [
             (
                 "Chrome, Firefox, Safari: quote",
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn invalid_dispositions_are_refused() {
         use ParseFormError::{Disposition, DuplicateFilename, DuplicateName, MissingName};
         for (value, expected) in [
             ("", Disposition),

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn extended_values() {
+    fn extended_values_are_decoded() {
         for (value, expected) in [
             ("utf-8''a", Some("a")),
             ("UTF-8'de-DE'%e2%82%AC%20rates", Some("€ rates")),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn encoded_words() {
+    fn encoded_words_are_decoded() {
         for (value, expected) in [
             ("=?utf-8?B?w6k=?=", Some("é")),
             ("=?utf-8?B?w6k?=", Some("é")),

@@ -151,7 +151,7 @@ impl ParseFormError {
             Self::TotalTextTooLarge => "the text of the form is larger than allowed",
             Self::FileTooLarge => "a file of the form is larger than allowed",
             Self::PreambleTooLong => "there is more before the first boundary than allowed (RFC 2046 5.1.1)",
-            Self::EpilogueTooLong => "there is more behind the closing boundary than allowed (RFC 2046 5.1.1)",
+            Self::EpilogueTooLong => "there is more after the closing boundary than allowed (RFC 2046 5.1.1)",
             Self::TooManyVariables => "there are more variables than allowed",
         }
     }

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_and_its_charset() {
+    fn media_type_and_charset_are_parsed() {
         for (value, essence, charset) in [
             ("text/plain", "text/plain", None),
             ("TEXT/Plain ;\tCharset=utf-8 ; x=\"a;b\";;", "text/plain", Some("utf-8")),

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn extended_names_are_those_of_rfc_2231() {
+    fn extended_names_follow_rfc_2231() {
         let is_extended = |name: &str| {
             let line = format!("t;{name}=x");
             split(line.as_bytes()).1.next().unwrap().unwrap().is_extended("boundary")
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters() {
+    fn parameters_are_split() {
         assert_eq!(split(b"form-data ; a=b").0, b"form-data");
         assert_eq!(values("t"), Ok(vec![]));
         assert_eq!(values("t;; ;\t;"), Ok(vec![]));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_as_browsers_write_them() {
+    fn form_data_parameters_are_split_as_browsers_write_them() {
         assert_eq!(split_form_data(b"form-data\t; a=b").0, b"form-data");
         for (value, expected) in [
             ("t", &[][..]),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed() {
+    fn malformed_parameters_are_errors() {
         for bad in [
             "t; a",
             "t; a=",
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_values_are_tokens_or_quoted() {
+    fn strict_values_are_tokens_or_quoted_strings() {
         let strict = |element: &'static str| Parameter::parse(element.as_bytes()).unwrap().is_strict();
         assert!(strict("a=b.txt") && strict("a=\"b c/\u{e9}\""));
         assert!(!strict("a=b c") && !strict("a=b/c") && !strict("a=\u{e9}"));

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_may_be_half_of_a_character() {
+    fn backslash_after_a_non_ascii_byte_is_no_separator() {
         for (path, last) in [
             (&b"a\\b"[..], &b"b"[..]),
             (b"\xff/a\x7f\\b", b"b"),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_segment_of_a_filename() {
+    fn filename_is_the_last_path_segment() {
         for (sent, last) in [
             ("a.txt", Some("a.txt")),
             ("/etc/passwd", Some("passwd")),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_may_be_half_a_character_of_shift_jis() {
+    fn backslash_in_shift_jis_is_no_separator() {
         for (sent, last) in [
             // 表, ソ, 能 and 予, alone, at the end and after a path.
             (&b"\x95\\.txt"[..], Some("\u{fffd}\\.txt")),
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_extended_and_encoded_notation() {
+    fn extended_and_encoded_names_are_decoded() {
         for (client, parameters, name, filename) in [
             ("urllib3 1.24", r"name=f; filename*=utf-8''%E6%97%A5%20a.txt", "f", Some("日 a.txt")),
             ("name* alone", r"name*=UTF-8'en'gr%C3%B6%C3%9Fe; filename*=utf-8''a.txt", "größe", Some("a.txt")),
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn extended_parameters_that_are_refused() {
+    fn invalid_extended_parameters_are_errors() {
         use ParseFormError::{DuplicateFilename, DuplicateName, ExtendedValue};
         for (parameters, expected) in [
             ("name*=utf-16''a", ExtendedValue),
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_name_may_end_with_a_backslash() {
+    fn field_name_may_end_with_a_backslash() {
         let part = part(b"Content-Disposition: form-data; name=\"\x95\x5c\"; filename=\"\"\r\n\r\n").unwrap();
         assert_eq!((part.name_bytes(), part.filename_as_sent()), (&b"\x95\\"[..], Some(&b""[..])));
     }
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_may_stand_once() {
+    fn part_headers_may_not_be_repeated() {
         use ParseFormError::{Disposition, DuplicateContentType, DuplicateDisposition, MissingDisposition};
         for (fields, expected) in [
             ("\r\n", MissingDisposition),
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn the_charset_of_a_part() {
+    fn part_has_the_charset_of_its_content_type() {
         for (content_type, expected) in [
             ("text/plain", None),
             ("text/plain;charset=Shift_JIS", Some("Shift_JIS")),
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_field_and_its_headers() {
+    fn text_field_has_its_name_and_headers() {
         let part = part(b"CONTENT-DISPOSITION: form-data; name=a\r\ncontent-type: Text/Plain\r\nX: y\r\n\r\n").unwrap();
         assert!(!part.is_file());
         assert_eq!((part.name(), part.name_bytes()), ("a", &b"a"[..]));

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_moves_at_n_plus_1_and_only_once() {
+    fn file_spills_once_above_the_limit() {
         for pieces in [&[100][..], &[99, 1], &[50, 0, 50, 0]] {
             let mut policy = SpillPolicy::new(&limits());
             policy.begin(&file());
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_content_of_known_length_moves_at_once() {
+    fn raw_body_of_known_length_over_the_limit_spills_at_once() {
         for (length, first) in [(None, Keep), (Some(100), Keep), (Some(101), Spill), (Some(1_000), Spill)] {
             let mut policy = SpillPolicy::new(&limits());
             policy.begin_raw(length).unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_of_a_form_is_dropped_at_n_plus_1_unless_it_is_asked_for() {
+    fn form_body_is_dropped_above_the_limit_unless_kept() {
         let kept = FormLimits { keep_body: true, ..limits() };
         for (length, limits, actions) in [
             (None, limits(), [Keep, Keep, Drop, Drop]),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_length_is_refused_before_a_byte_is_read() {
+    fn known_length_over_the_limit_is_refused_at_once() {
         let mut policy = SpillPolicy::new(&limits());
         assert_eq!(policy.begin_raw(Some(1_000)), Ok(()));
         assert_eq!(policy.begin_raw(Some(1_001)), Err(ParseFormError::ContentTooLarge));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_is_refused_at_n_plus_1_before_a_file_is_created() {
+    fn body_over_the_limit_is_refused_before_a_file_is_created() {
         let mut policy = SpillPolicy::new(&limits());
         policy.begin_raw(None).unwrap();
         assert_eq!(policy.data(1_001), Err(ParseFormError::ContentTooLarge));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn text_stays_in_memory_up_to_the_total() {
+    fn text_stays_in_memory_up_to_the_total_limit() {
         let mut policy = SpillPolicy::new(&limits());
         policy.begin(&part(""));
         assert_eq!(policy.data(200), Ok(Keep));
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn small_files_move_where_the_total_is_used_up() {
+    fn small_files_spill_if_total_memory_is_used_up() {
         let mut policy = SpillPolicy::new(&limits());
         policy.begin(&part(""));
         assert_eq!(policy.data(250), Ok(Keep));
@@ -305,7 +305,7 @@ mod tests {
     /// Carries the actions out like a driver: memory stays within its limits, files are created
     /// once, and the place of a content does not depend on how it was cut.
     #[test]
-    fn carried_out_by_a_driver() {
+    fn random_uploads_stay_within_their_limits() {
         let mut random = crate::random::Random::new(5);
         for _ in 0..2_000 {
             let (mut policy, mut kept, mut received) = (SpillPolicy::new(&limits()), 0, 0);

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_and_decoding() {
+    fn pairs_are_split_and_decoded() {
         for (content, expected) in [
             ("", &[][..]),
             ("&&", &[]),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_values_are_an_option() {
+    fn blank_values_are_kept_only_if_enabled() {
         assert_eq!(pairs("a=&b&c=1&=", &Options::default()), [("c".into(), "1".into())]);
         let all = ["a", "b", "c", ""].map(String::from);
         let blank = ["", "", "1", ""].map(String::from);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_holds_at_n_and_n_plus_1() {
+    fn number_of_variables_is_limited_exactly() {
         for limit in [0, 1, 1_000] {
             let options = Options { variables: limit, ..Options::default() };
             let content = "a=1&".repeat(limit);

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_target_has_a_uri() {
+    fn every_request_target_has_a_uri() {
         for (target, same) in [
             ("/a?b=c", true),
             ("/", true),

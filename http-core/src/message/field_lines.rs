@@ -139,9 +139,9 @@ impl FieldLines {
         let place = self.iter().position(|(name, value)| is_same(name, value)).unwrap_or(usize::MAX);
         let rest = self.lines.split_inclusive(|&byte| byte == b'\n').skip(place.saturating_add(1));
         let before: usize = self.lines.split_inclusive(|&byte| byte == b'\n').take(place).map(<[u8]>::len).sum();
-        let behind: usize = rest.map(<[u8]>::len).sum();
+        let after: usize = rest.map(<[u8]>::len).sum();
         let line = [name.as_bytes(), b": ", value, b"\r\n"].concat();
-        let end = self.lines.len() - behind;
+        let end = self.lines.len() - after;
         self.lines.to_mut().splice(before..end, line);
     }
 
@@ -364,7 +364,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_break_the_head_is_refused() {
+    fn invalid_names_and_values_are_refused() {
         let mut fields = FieldLines::new();
         for name in ["", "a b", "a:", "a\r\n", "\u{e9}", "a\u{0}"] {
             assert_eq!(fields.push(name, "x"), Err(Misuse::FieldName), "{name:?}");
@@ -379,7 +379,7 @@ mod tests {
 
     /// Names that only have the same length as one that the core owns are kept.
     #[test]
-    fn other_names_are_kept() {
+    fn names_that_resemble_reserved_ones_are_kept() {
         let mut fields = FieldLines::new();
         let names = ["dave", "serves", "trailex", "upgradx", "connectiox", "content-lengtx", "transfer-encodinx"];
         for name in names {
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_fields_are_wishes() {
+    fn framing_fields_become_settings_and_not_lines() {
         let mut fields = FieldLines::new();
         fields.push("Content-Length", "12").unwrap();
         fields.push("connection", "Close, keep-alive").unwrap();
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn set_replaces_and_append_keeps() {
+    fn set_replaces_lines_and_append_keeps_them() {
         let mut fields = FieldLines::text_plain();
         fields.push("A", "1").unwrap();
         fields.push("a", "2").unwrap();
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_core_owns_is_appended_and_removed_like_any_line() {
+    fn reserved_fields_can_be_appended_and_removed() {
         for (name, value) in [
             ("Content-Length", "5"),
             ("Transfer-Encoding", "chunked"),

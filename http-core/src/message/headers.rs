@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_without_case_and_shown_in_canonical_case() {
+    fn names_ignore_case_and_are_shown_in_canonical_case() {
         let headers = headers("x-a: 1\r\nHOST: h\r\n\r\n");
         assert!(!headers.is_empty() && Headers::default().is_empty());
         let lines: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), name.as_sent(), value)).collect();
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn canonical_case() {
+    fn names_have_their_canonical_case() {
         for (sent, canonical) in [
             ("content-type", "Content-Type"),
             ("ETAG", "ETag"),

@@ -74,7 +74,7 @@ pub(crate) struct Message {
     proxy_tlvs: ProxyTlvs,
     received: Now,
     /// Time from receiving the request to finishing its response, once it is finished.
-    took: OnceLock<Duration>,
+    duration: OnceLock<Duration>,
 }
 
 /// The storage of a finished request, which the next one reuses, so that requests on a busy
@@ -137,8 +137,8 @@ impl Message {
         self.rewritten = rewritten(&self.head.line.target, self.head.line.target_bytes(bytes));
         self.peer = *peer;
         self.received = received;
-        if self.took.get().is_some() {
-            self.took.take();
+        if self.duration.get().is_some() {
+            self.duration.take();
         }
         self.head.facts
     }
@@ -308,12 +308,12 @@ impl RequestHead {
     /// Pants).
     #[must_use]
     pub fn time(&self, now: Now) -> Duration {
-        self.0.took.get().copied().unwrap_or_else(|| now.mono.saturating_sub(self.received().mono))
+        self.0.duration.get().copied().unwrap_or_else(|| now.mono.saturating_sub(self.received().mono))
     }
 
     /// Records the time at which the response was finished. Later calls do nothing.
     pub(crate) fn freeze_time(&self, now: Now) {
-        let _ = self.0.took.set(now.mono.saturating_sub(self.received().mono));
+        let _ = self.0.duration.set(now.mono.saturating_sub(self.received().mono));
     }
 
     /// Returns the id of the request in the events and commands of its connection.

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes() {
+    fn node_identifiers_are_parsed() {
         let address = |text: &str| Some(Node::Address(text.parse().unwrap()));
         let table = [
             ("192.0.2.1", address("192.0.2.1")),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_match_or_nothing_is_read() {
+    fn unbalanced_quotes_are_errors() {
         for (text, expected) in [
             ("a", Some("a")),
             ("\"a\"", Some("a")),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_begin_where_their_writer_began_them() {
+    fn elements_are_split_outside_quotes_from_the_right() {
         let table: &[(&str, &[&str])] = &[
             ("", &[]),
             (" , ,", &[]),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_of_an_element() {
+    fn parameters_of_an_element_are_parsed() {
         let bytes = |text: Option<&'static str>| text.map(str::as_bytes);
         let element = |node, proto, host| Some(Element { node: bytes(node), proto: bytes(proto), host: bytes(host) });
         let table = [

@@ -277,12 +277,12 @@ impl TrustedProxies {
             AddressField::Forwarded => read_forwarded(headers, trusts, resolved),
         };
         if self.proto && resolved.scheme.is_none() {
-            resolved.scheme = at_place(entries(headers, "x-forwarded-proto"), place).and_then(Scheme::parse);
+            resolved.scheme = nth_entry(entries(headers, "x-forwarded-proto"), place).and_then(Scheme::parse);
         }
         if !self.host {
             resolved.host = None;
         } else if resolved.host.is_none() {
-            resolved.host = at_place(entries(headers, "x-forwarded-host"), place).and_then(host);
+            resolved.host = nth_entry(entries(headers, "x-forwarded-host"), place).and_then(host);
         }
     }
 }
@@ -301,7 +301,7 @@ fn read_as_pants<'h>(headers: &'h Headers, resolved: &mut Resolved<'h>) {
         resolved.remote_ip = peer;
         read_x_real_ip(headers, resolved);
     }
-    resolved.scheme = at_place(entries(headers, "x-forwarded-proto"), place).and_then(Scheme::parse);
+    resolved.scheme = nth_entry(entries(headers, "x-forwarded-proto"), place).and_then(Scheme::parse);
 }
 
 /// Returns the position, from the right, where the walk ended.
@@ -314,7 +314,7 @@ fn read_x_forwarded_for(headers: &Headers, trusts: impl Fn(Node) -> bool, resolv
 
 /// Returns the position of the peer's own entries, which are the last ones.
 fn read_x_real_ip(headers: &Headers, resolved: &mut Resolved<'_>) -> usize {
-    let client = only(headers.all("x-real-ip")).and_then(node).and_then(Node::address);
+    let client = single(headers.all("x-real-ip")).and_then(node).and_then(Node::address);
     resolved.remote_ip = client.or(resolved.remote_ip);
     0
 }
@@ -349,7 +349,7 @@ fn entries<'h>(headers: &'h Headers, name: &'static str) -> impl Iterator<Item =
     headers.all(name).rev().flat_map(entries_from_right)
 }
 
-fn at_place<'h>(mut entries: impl Iterator<Item = &'h [u8]>, place: usize) -> Option<&'h [u8]> {
+fn nth_entry<'h>(mut entries: impl Iterator<Item = &'h [u8]>, place: usize) -> Option<&'h [u8]> {
     let last = entries.next()?;
     match place.checked_sub(1) {
         Some(further) => Some(entries.nth(further).unwrap_or(last)),
@@ -357,7 +357,7 @@ fn at_place<'h>(mut entries: impl Iterator<Item = &'h [u8]>, place: usize) -> Op
     }
 }
 
-fn only<'h>(mut lines: impl Iterator<Item = &'h [u8]>) -> Option<&'h [u8]> {
+fn single<'h>(mut lines: impl Iterator<Item = &'h [u8]>) -> Option<&'h [u8]> {
     let line = lines.next()?;
     lines.next().is_none().then_some(line)
 }

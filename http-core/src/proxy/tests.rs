@@ -43,7 +43,7 @@ fn resolve(fields: &[&str]) -> (String, Option<Scheme>) {
 const PEER: &str = "10.0.0.1";
 
 #[test]
-fn addresses_behind_a_trusted_peer() {
+fn client_address_is_taken_from_a_trusted_peer() {
     let table: &[(&[&str], &str)] = &[
         (&[], PEER),
         (&["X-Real-IP: 203.0.113.9"], "203.0.113.9"),
@@ -82,7 +82,7 @@ fn addresses_behind_a_trusted_peer() {
 }
 
 #[test]
-fn what_a_client_claims_is_left_of_what_proxies_saw() {
+fn entries_left_of_the_trusted_proxies_are_ignored() {
     let table: &[(&[&str], &str)] = &[
         (&["X-Forwarded-For: 127.0.0.1, 203.0.113.9"], "203.0.113.9"),
         (&["X-Forwarded-For: 10.0.0.7, 203.0.113.9, 10.0.0.2"], "203.0.113.9"),
@@ -106,7 +106,7 @@ fn what_a_client_claims_is_left_of_what_proxies_saw() {
 }
 
 #[test]
-fn where_no_address_is_given_the_peer_stands_for_the_client() {
+fn peer_is_the_client_if_there_is_no_address() {
     for entry in [
         "junk",
         "unknown",
@@ -151,7 +151,7 @@ fn where_no_address_is_given_the_peer_stands_for_the_client() {
 }
 
 #[test]
-fn schemes() {
+fn forwarded_scheme_is_used() {
     use Scheme::{Http, Https};
     let table: &[(&[&str], Option<Scheme>)] = &[
         (&[], None),
@@ -199,7 +199,7 @@ fn schemes() {
 }
 
 #[test]
-fn hosts_only_where_they_are_switched_on() {
+fn forwarded_host_is_used_only_if_enabled() {
     let host = |xheaders: &XHeaders, fields: &[&str]| {
         policy(xheaders.clone()).resolve(Some(ip(PEER)), &headers(fields)).host.map(str::to_owned)
     };
@@ -246,7 +246,7 @@ const EVERYTHING: [&str; 5] = [
 ];
 
 #[test]
-fn an_untrusted_peer_is_never_believed() {
+fn fields_of_an_untrusted_peer_are_ignored() {
     let headers = headers(&EVERYTHING);
     let all = |networks: &[&str]| XHeaders::trusted(networks.iter().copied()).unwrap().proto().host();
     let cidrs = all(&["10.0.0.0/8", "fd00::/8", "::1"]);
@@ -283,7 +283,7 @@ fn trust_all_uses_the_leftmost_address() {
 }
 
 #[test]
-fn trust_all_reads_in_the_order_of_pants() {
+fn trust_all_has_the_field_order_of_pants() {
     let table: &[(&[&str], &str, Option<Scheme>)] = &[
         (&["X-Forwarded-For: 192.0.2.2", "X-Real-IP: 192.0.2.1", "Forwarded: for=192.0.2.3"], "192.0.2.1", None),
         (&["X-Real-IP: junk", "X-Forwarded-For: 192.0.2.2"], PEER, None),
@@ -299,7 +299,7 @@ fn trust_all_reads_in_the_order_of_pants() {
 }
 
 #[test]
-fn unix_peers_are_trusted_where_the_policy_says_so() {
+fn unix_peers_are_trusted_only_if_enabled() {
     let headers = headers(&EVERYTHING);
     let remote_ip = |xheaders: XHeaders| policy(xheaders).resolve(None, &headers).remote_ip;
     let cidrs = XHeaders::trusted(["0.0.0.0/0", "::/0"]).unwrap();
@@ -313,7 +313,7 @@ fn unix_peers_are_trusted_where_the_policy_says_so() {
 }
 
 #[test]
-fn only_the_named_fields_are_read() {
+fn only_enabled_fields_are_read() {
     let fields = ["X-Real-IP: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", "Forwarded: for=192.0.2.3;proto=http"];
     let [real_ip, x_forwarded, forwarded] = fields;
     let (proto, host) = ("X-Forwarded-Proto: https", "X-Forwarded-Host: h");
@@ -380,7 +380,7 @@ fn pass_on(xheaders: &XHeaders, claims: &[&str], same_line: bool) -> Vec<String>
 }
 
 #[test]
-fn remote_ip_is_never_what_a_client_wrote_before_the_proxies_entry() {
+fn remote_ip_is_never_an_entry_written_by_the_client() {
     let addresses = [|x: XHeaders| x, XHeaders::x_real_ip, XHeaders::forwarded];
     let others = [|x: XHeaders| x, XHeaders::proto, XHeaders::host, |x: XHeaders| x.proto().host()];
     let ways = addresses.iter().flat_map(|address| others.iter().map(|other| other(address(proxies().unix_peers()))));
@@ -402,7 +402,7 @@ fn remote_ip_is_never_what_a_client_wrote_before_the_proxies_entry() {
 }
 
 #[test]
-fn networks() {
+fn invalid_networks_are_errors() {
     for bad in [
         "",
         "10.0.0.0/33",
@@ -437,7 +437,7 @@ fn networks() {
 }
 
 #[test]
-fn lists_of_the_maximum_head_size() {
+fn lists_of_the_maximum_head_size_take_linear_time() {
     let many = |entry: &str| vec![entry; 60_000 / (entry.len() + 1)].join(",");
     for entry in ["10.0.0.2", "10.0.0.2\"", "_x", "\"", "\\\"", "for=10.0.0.2", "for=\"\\\"\"", "for=\"a", ";", "="] {
         for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP"] {

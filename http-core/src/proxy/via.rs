@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pseudonyms_are_written_as_they_are() {
+    fn pseudonyms_are_written_unchanged() {
         for name in ["a", "proxy-1", "example.com:8080"] {
             assert_eq!(name.parse::<Pseudonym>().map(|name| name.as_str().to_owned()), Ok(name.to_owned()));
         }
@@ -114,7 +114,7 @@ mod tests {
     use crate::message::headers::Headers;
 
     #[test]
-    fn pseudonyms_are_tokens_with_a_port_if_any() {
+    fn pseudonyms_are_tokens_with_an_optional_port() {
         for good in ["edge", "edge-1.example", "10.0.0.1", "a:1", "a:65535", "a:080", "!#$%&'*+-.^_`|~"] {
             assert_eq!(good.parse::<Pseudonym>().map(|proxy| proxy.to_string()), Ok(good.to_owned()));
         }

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn good_bodies() {
+    fn valid_bodies_are_decoded() {
         for (input, content) in [
             ("0\r\n\r\n", ""),
             ("5\r\nhello\r\n0\r\n\r\n", "hello"),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_bodies() {
+    fn invalid_bodies_are_errors() {
         use ProtocolError::{BareLineFeed, ChunkExtension, ChunkLineEnd, ChunkSize};
         for (input, fault) in [
             ("+5\r\nhello\r\n", ChunkSize),
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_is_shared_and_exact() {
+    fn framing_budget_is_exact_for_the_whole_body() {
         // For a chunk of n bytes, 16 + 2 n bytes of framing are free.
         needs(&[&b"1\r\nx\r\n".repeat(500)[..], b"0\r\n\r\n"].concat(), 0);
         needs(b"1;aaaaaaaaaaaa\r\nx\r\n0\r\n\r\n", 0);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_does_not_depend_on_the_cuts() {
+    fn framing_budget_does_not_depend_on_the_cuts() {
         const PIECES: [&[u8]; 12] = [
             b"1\r\nx\r\n",
             b"2\r\nxy\r\n",
@@ -402,7 +402,7 @@ mod tests {
 
     /// Tests the fast path itself, because the verdict is the same byte by byte.
     #[test]
-    fn plain_lines_are_taken_in_one_step() {
+    fn fast_path_reads_plain_size_lines() {
         for (line, length) in [
             (&b"5\r\nhello"[..], 3),
             (b"A0\r\n", 4),
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_of_64_bits_overflows_nothing() {
+    fn chunk_size_of_64_bits_does_not_overflow() {
         for (line, budget) in [("ffffffffffffffff\r\n", 0), ("8000000000000000;aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", 0)] {
             for cut in [1, 3, 1000] {
                 assert_eq!(decode(line.as_bytes(), budget, cut), Err(None), "{line:?}");
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_the_end_are_not_touched() {
+    fn bytes_after_the_end_are_not_consumed() {
         assert_eq!(decode(b"0\r\n\r\nGET", 100, 100).unwrap().2, 5);
         assert_eq!(decode(b"0\r\nT: 1\r\n\r\nGET", 100, 100).unwrap().1, b"T: 1\r\n\r\n");
         let mut decoder = Chunked::new(100);

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_follow_the_clock() {
+    fn date_line_follows_the_clock() {
         let mut default_headers = DefaultHeaders::default();
         for (second, date) in [
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_application_sets_is_left_out() {
+    fn fields_of_the_application_replace_the_defaults() {
         let mut default_headers = DefaultHeaders::default();
         let default_headers = default_headers.at(UnixTime::from_secs(0), Some("x"));
         let date = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_room_is_exactly_that_of_both_lines() {
+    fn capacity_is_that_of_both_lines() {
         for server in [None, Some("x"), Some("a longer name")] {
             let mut default_headers = DefaultHeaders::with_room_for(server);
             let room = default_headers.lines.capacity();

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn heads() {
+    fn response_heads_are_encoded() {
         let mut head = ResponseEncoder {
             http_1_0: false,
             status: StatusCode::OK,
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn phrases_are_those_of_rfc_9110() {
+    fn reason_phrases_follow_rfc_9110() {
         for (status, phrase) in
             [(103, "Early Hints"), (404, "Not Found"), (413, "Content Too Large"), (422, "Unprocessable Content")]
         {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_go_without_what_must_not_stand_there() {
+    fn forbidden_trailers_are_not_sent() {
         let names = ["Content-Type", "X-Sum", "SET-COOKIE", "Trailer", "expires", "X-Sum"];
         let mut out = Vec::new();
         last_chunk(&mut out, names.map(|name| (name, &b"1"[..])));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn chunk_sizes() {
+    fn chunk_sizes_are_hexadecimal() {
         for length in [0, 1, 9, 10, 15, 16, 255, 256, 65_536, u64::MAX] {
             let mut out = Vec::new();
             chunk_size(&mut out, length);

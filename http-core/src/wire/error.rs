@@ -298,10 +298,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_faults_are_listed_at_their_numbers() {
+    fn errors_are_listed_in_the_order_of_their_numbers() {
         let source = include_str!("error.rs");
-        let (_, behind) = source.split_once("pub enum ProtocolError {").unwrap();
-        let (variants, _) = behind.split_once("\n}\n").unwrap();
+        let (_, after) = source.split_once("pub enum ProtocolError {").unwrap();
+        let (variants, _) = after.split_once("\n}\n").unwrap();
         let lines = variants.lines().map(str::trim).filter(|line| !line.starts_with("///"));
         let named: Vec<_> = lines.filter_map(|line| line.strip_suffix(',')).collect();
         let listed: Vec<_> = ProtocolError::ALL.iter().map(|fault| format!("{fault:?}")).collect();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_the_names_of_the_faults() {
+    fn ids_are_the_variant_names_in_kebab_case() {
         for fault in ProtocolError::ALL {
             let name = format!("{fault:?}");
             let words = name.chars().flat_map(|c| {
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_are_those_of_the_fault() {
+    fn each_error_has_its_status() {
         for fault in ProtocolError::ALL {
             let status = match fault.id() {
                 "method-too-long" | "transfer-coding" => 501,
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn sections_are_at_the_end_of_the_texts() {
+    fn sections_are_taken_from_the_end_of_the_messages() {
         for fault in ProtocolError::ALL {
             let section = fault.section().map(|section| section.strip_prefix("RFC ").unwrap());
             assert_eq!(section.is_none(), *fault == ProtocolError::ProxyHeader, "{fault:?}");

@@ -7,7 +7,7 @@ use crate::wire::span::FieldSpan;
 
 /// Maximum length of a section in bytes, whatever the configuration allows: the largest offset of a
 /// [`Span`](crate::wire::span::Span).
-pub(crate) const MOST_BYTES: usize = u16::MAX as usize;
+pub(crate) const MAX_SECTION: usize = u16::MAX as usize;
 
 pub(crate) static TCHAR: ByteSet = byte_set!(grammar::is_tchar);
 static VALUE: ByteSet = byte_set!(grammar::is_field_value_byte);
@@ -103,7 +103,7 @@ fn index(
     limit: usize,
     next: impl for<'a> Fn(&mut Lines<'a>) -> Result<Option<Line<'a>>, ProtocolError>,
 ) -> Result<Vec<FieldSpan>, ProtocolError> {
-    if section.len() > MOST_BYTES {
+    if section.len() > MAX_SECTION {
         return Err(ProtocolError::HeadTooLong);
     }
     let mut index = Vec::new();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines() {
+    fn invalid_lines_are_errors() {
         use ProtocolError::{BareLineFeed, FieldName, FieldValue};
         for (section, expected) in [
             ("A : 1\r\n\r\n", FieldName),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn another_parser_reads_the_same() {
+    fn field_sections_match_a_second_parser() {
         const PIECES: [&[u8]; 26] = [
             b"\r\n",
             b"\r\n",
@@ -271,7 +271,7 @@ mod tests {
 
     /// Tests every byte at every position of a value that is read eight bytes at a time.
     #[test]
-    fn every_byte_is_judged_at_every_place() {
+    fn every_byte_is_checked_at_every_position() {
         for (byte, place) in (0..=255).flat_map(|byte| (0..40).map(move |place| (byte, place))) {
             let mut value = *b"x.......8.......8.......8.......8.......x";
             value[place] = byte;
@@ -282,7 +282,7 @@ mod tests {
 
     /// Tests long runs of one byte, which are read in larger groups.
     #[test]
-    fn every_run_of_one_byte_is_judged() {
+    fn runs_of_every_byte_are_checked() {
         for (byte, length) in (0..=255).flat_map(|byte| (0..70).map(move |length| (byte, length))) {
             let section = [b"A: 12345678", &vec![byte; length][..], b"\r\n\r\n"].concat();
             assert_eq!(ours(&section), oracle(&section), "{length} of {byte:#x}");
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_holds_at_n_and_n_plus_1() {
+    fn number_of_fields_is_limited_exactly() {
         for limit in [0, 1, 31, 32, 33, 100, 255, 256] {
             let read = |n: usize| index_section(("A: 1\r\n".repeat(n) + "\r\n").as_bytes(), limit);
             assert_eq!(read(limit).unwrap().len(), limit);
@@ -307,9 +307,9 @@ mod tests {
     }
 
     #[test]
-    fn a_section_is_no_longer_than_its_index_reaches() {
+    fn section_is_limited_to_the_size_of_its_index() {
         let section = |length: usize| format!("A: {}\r\n\r\n", "a".repeat(length - "A: \r\n\r\n".len()));
-        assert!(index_section(section(MOST_BYTES).as_bytes(), 1).is_ok());
-        assert_eq!(index_section(section(MOST_BYTES + 1).as_bytes(), 1).err(), Some(ProtocolError::HeadTooLong));
+        assert!(index_section(section(MAX_SECTION).as_bytes(), 1).is_ok());
+        assert_eq!(index_section(section(MAX_SECTION + 1).as_bytes(), 1).err(), Some(ProtocolError::HeadTooLong));
     }
 }

@@ -33,7 +33,7 @@ impl ByteSet {
 /// Creates the set of the bytes for which a predicate holds.
 macro_rules! byte_set {
     ($predicate:expr) => {{
-        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        #[allow(clippy::indexing_slicing, reason = "evaluated at compile time")]
         const fn table() -> [bool; 256] {
             let mut table = [false; 256];
             let mut byte = 0;
@@ -170,7 +170,7 @@ mod tests {
 
     /// Tests sets inside the groups and after them.
     #[test]
-    fn a_set_ends_at_every_place() {
+    fn byte_set_finds_the_end_at_every_position() {
         static LETTERS: ByteSet = byte_set!(is_lower);
         const fn is_lower(byte: u8) -> bool {
             byte.is_ascii_lowercase()
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals() {
+    fn decimals_are_parsed() {
         assert_eq!(decimal(b"0"), Some(0));
         assert_eq!(decimal(b"000000000000000000000000000012"), Some(12));
         assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_escapes_only_inside_quotes() {
+    fn backslash_escapes_only_inside_quotes() {
         let split = |line: &'static [u8]| split_unquoted(line, b';').collect::<Vec<_>>();
         assert_eq!(split(br#"a;"b;\";c";d"#), [&b"a"[..], br#""b;\";c""#, b"d"]);
         assert_eq!(split(br"a\;b"), [&br"a\"[..], b"b"]);

@@ -45,7 +45,7 @@ pub(crate) struct HeadReader {
 
 impl HeadReader {
     pub(crate) fn new(limits: HeadLimits) -> Self {
-        Self { limits: HeadLimits { head: limits.head.min(fields::MOST_BYTES), ..limits }, line_start: 0, searched: 0 }
+        Self { limits: HeadLimits { head: limits.head.min(fields::MAX_SECTION), ..limits }, line_start: 0, searched: 0 }
     }
 
     /// Prepares the reader for the next head.
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_does_not_depend_on_the_cuts() {
+    fn verdict_does_not_depend_on_the_cuts() {
         const LINES: [&str; 24] = [
             "GET / HTTP/1.1\r\n",
             "GET /path?query#fragment HTTP/1.1\r\n",
@@ -340,7 +340,7 @@ mod tests {
     /// Names and options that share only the length and the first letter with a known one are not
     /// taken for it.
     #[test]
-    fn names_are_compared_whole_and_without_case() {
+    fn known_names_and_options_match_exactly_without_case() {
         let facts = |lines: &str| {
             let input = format!("POST / HTTP/1.1\r\n{lines}\r\n");
             let (mut head, mut index) = (Head::default(), Vec::new());
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_read_over_lines_and_empty_elements() {
+    fn lists_continue_over_lines_and_skip_empty_elements() {
         let facts = |lines: &str| {
             let input = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n{lines}\r\n");
             let (mut head, mut index) = (Head::default(), Vec::new());
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_at_n_and_n_plus_1_however_it_is_cut() {
+    fn limits_are_exact_at_every_cut() {
         let head = |total: usize| {
             let start = "GET / HTTP/1.1\r\nHost: a\r\nA: ";
             format!("{start}{}\r\n\r\n", "a".repeat(total - start.len() - 4)).into_bytes()

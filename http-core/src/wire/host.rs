@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts() {
+    fn hosts_are_checked() {
         for good in ["", "a", "a.b:80", "a:", "[::1]", "[::1]:8080", "[v1.a:b]", "a%20b", "127.0.0.1", "a_b", ":80"] {
             assert!(is_host(good.as_bytes()), "{good}");
         }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_has_an_error_of_its_own() {
+    fn zone_id_has_its_own_error() {
         for zone in ["[fe80::1%eth0]", "[fe80::1%25eth0]:80", "[::%"] {
             assert_eq!(host_fault(zone.as_bytes()), ProtocolError::HostZone, "{zone}");
         }

@@ -3,7 +3,7 @@
 use http::{Method, Version};
 
 use crate::wire::error::ProtocolError;
-use crate::wire::fields::{MOST_BYTES, TCHAR};
+use crate::wire::fields::{MAX_SECTION, TCHAR};
 use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::limits::HeadLimits;
 use crate::wire::target::{self, Target};
@@ -89,7 +89,7 @@ impl RequestLine {
     /// Reads a line whose target was encoded.
     fn read_encoded(&mut self, line: &[u8], encoded: &[u8], limits: &HeadLimits) -> Result<(), ProtocolError> {
         let parts = Parts::of(encoded).ok_or_else(|| fault(encoded, limits))?;
-        if parts.target.len() > MOST_BYTES {
+        if parts.target.len() > MAX_SECTION {
             return Err(ProtocolError::TargetTooLong);
         }
         self.take(&parts, 0, limits)?;
@@ -145,10 +145,10 @@ impl<'a> Parts<'a> {
             _ => TCHAR.split(input),
         };
         let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
-        let (path, behind) = target::split_path(rest);
-        let behind = if let [b'?' | b'#', ..] = behind { VISIBLE.split(behind).1 } else { behind };
-        let target = rest.get(..rest.len() - behind.len()).filter(|target| !target.is_empty())?;
-        match behind.strip_prefix(b" HTTP/1.")? {
+        let (path, after) = target::split_path(rest);
+        let after = if let [b'?' | b'#', ..] = after { VISIBLE.split(after).1 } else { after };
+        let target = rest.get(..rest.len() - after.len()).filter(|target| !target.is_empty())?;
+        match after.strip_prefix(b" HTTP/1.")? {
             [minor @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some(Self { method, target, path, minor: *minor, rest }),
             _ => None,
         }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn request_lines() {
+    fn request_lines_are_parsed_or_refused() {
         let good = line("GET /a HTTP/1.1").unwrap();
         assert_eq!((good.method, good.version, good.target.path), (Method::GET, Version::HTTP_11, Span::new(4..6)));
         assert_eq!(line("X!y / HTTP/1.0").unwrap().version, Version::HTTP_10);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_method_is_that_of_the_line_and_not_of_the_one_before() {
+    fn method_is_not_kept_from_the_previous_line() {
         let mut parsed = RequestLine::default();
         for method in ["GET", "POST", "GET", "GET", "GEX", "POST", "X", "GET"] {
             let line = format!("{method} / HTTP/1.1\r\n");
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_byte_that_begins_no_method_is_refused_at_once() {
+    fn invalid_first_byte_is_refused_at_once() {
         for byte in 0..=255_u8 {
             let read = RequestLine::default().read(&[byte], &HeadLimits::DEFAULT);
             let expected = match byte {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_encoded_where_that_is_switched_on() {
+    fn non_ascii_targets_are_encoded_if_enabled() {
         let mut limits = HeadLimits { non_ascii_target: true, ..HeadLimits::DEFAULT };
         limits.target = 12;
         let read = |limits: &HeadLimits, line: &[u8]| {
@@ -317,22 +317,22 @@ mod tests {
 
     /// The parts of a target are indexed with 16 bits, so this holds for any limit.
     #[test]
-    fn an_encoded_target_is_no_longer_than_its_index_reaches() {
+    fn encoded_target_is_limited_to_the_size_of_its_index() {
         let limits = HeadLimits { target: usize::MAX, non_ascii_target: true, ..HeadLimits::DEFAULT };
         let read = |length: usize| {
             let line = [b"GET /\xe9", &[b'a'; 1 << 17][..length - 4], b" HTTP/1.1\r\n"].concat();
             let mut parsed = RequestLine::default();
             parsed.read(&line, &limits).map(|_| parsed.target.path.slice(parsed.target_bytes(&line)).len())
         };
-        assert_eq!(read(MOST_BYTES), Ok(MOST_BYTES));
-        for more in [1, 2, MOST_BYTES + 1] {
-            assert_eq!(read(MOST_BYTES + more), Err(ProtocolError::TargetTooLong), "{more} more");
+        assert_eq!(read(MAX_SECTION), Ok(MAX_SECTION));
+        for more in [1, 2, MAX_SECTION + 1] {
+            assert_eq!(read(MAX_SECTION + more), Err(ProtocolError::TargetTooLong), "{more} more");
         }
     }
 
     /// A part that is too long is reported before other errors.
     #[test]
-    fn a_wrong_line_is_too_long_behind_its_limits() {
+    fn too_long_parts_are_reported_before_other_errors() {
         let limits = HeadLimits { method: 4, target: 5, strict_target: true, ..HeadLimits::DEFAULT };
         for (line, fault) in [
             ("MMMM /\0aaa HTTP/1.1\r\n", ProtocolError::TargetByte),
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_have_a_limit() {
+    fn method_is_limited_to_64_bytes() {
         assert!(line(&format!("{} / HTTP/1.1", "M".repeat(64))).is_ok());
         assert_eq!(line(&format!("{} / HTTP/1.1", "M".repeat(65))).map(|_| ()), Err(ProtocolError::MethodTooLong));
     }

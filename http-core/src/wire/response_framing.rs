@@ -185,7 +185,7 @@ mod tests {
     };
 
     #[test]
-    fn a_length_that_was_set_is_that_of_the_body() {
+    fn content_length_field_must_match_the_body() {
         let framed = |method: &Method, status: u16, given: u64, set: u64| {
             let status = StatusCode::from_u16(status).unwrap();
             let reserved = ReservedFields { content_length: Some(set), ..*EXCHANGE.reserved };
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn switching_protocols_was_offered_and_is_named() {
+    fn switching_protocols_requires_an_offer_and_upgrade() {
         for (offers_upgrade, upgrade) in [(true, true), (true, false), (false, true), (false, false)] {
             let reserved = ReservedFields { upgrade, ..*EXCHANGE.reserved };
             let exchange =
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interim_response_has_no_fields_that_frame() {
+    fn interim_response_has_no_framing_fields() {
         assert_eq!(EXCHANGE.reserved.framing(), None);
         for (reserved, name) in [
             (ReservedFields { content_length: Some(0), ..*EXCHANGE.reserved }, "Content-Length"),

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_ends_a_path_or_not_at_every_place() {
+    fn path_ends_at_the_first_byte_outside_its_set() {
         for (byte, place) in (0..=255).flat_map(|byte| (0..20).map(move |place| (byte, place))) {
             for fill in [b'!', b'~', b'/', b'\"', b'$', b'>', b'@'] {
                 let mut text = [fill; 20];
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn origin_forms() {
+    fn origin_form_is_split() {
         let get = |text| parts(Method::GET, text).unwrap();
         assert_eq!(get("/"), ["", "/", "/", "", ""]);
         assert_eq!(get("/a?b=c#d"), ["", "/a?b=c#d", "/a", "b=c", "d"]);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms() {
+    fn other_forms_are_split_or_refused() {
         let bad = |method, text| parts(method, text).unwrap_err();
         assert_eq!(parts(Method::GET, "http://h:1/p?q").unwrap(), ["h:1", "/p?q", "/p", "q", ""]);
         assert_eq!(parts(Method::GET, "HTTPS://h").unwrap(), ["h", "", "", "", ""]);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_targets() {
+    fn strict_targets_follow_rfc_3986() {
         for good in ["/a/b;c?d=e/f?g", "http://[::1]:8/", "/%41", "*", "h:80", "[::1]:80", "/a:b@c,d"] {
             assert!(is_strict(good.as_bytes()), "{good}");
         }

@@ -71,12 +71,12 @@ impl Server {
             let taken = self.connection.receive(input, now(self.millis));
             assert!(taken > 0, "nothing is taken in {:?}", self.connection.state());
             input = &input[taken..];
-            self.turn();
+            self.drive();
         }
     }
 
     /// Does the same with the buffers moved out of the connection while the socket is used.
-    pub(crate) fn exchange_taken_out(&mut self, mut input: &[u8], queue: &mut TransmitQueue) {
+    pub(crate) fn exchange_with_taken_queue(&mut self, mut input: &[u8], queue: &mut TransmitQueue) {
         while !input.is_empty() {
             self.millis += 3;
             let mut buffer = self.connection.lend_recv_buf().expect("bytes are wanted");
@@ -99,7 +99,7 @@ impl Server {
         assert_eq!(self.completed, self.responses);
     }
 
-    pub(crate) fn turn(&mut self) {
+    pub(crate) fn drive(&mut self) {
         loop {
             self.events();
             let count = match self.connection.poll_transmit() {
@@ -139,7 +139,7 @@ pub(crate) fn connection(config: Config) -> Connection {
     Connection::new(config.into(), ConnectionInfo::default(), now(0))
 }
 
-pub(crate) fn give(connection: &mut Connection, mut bytes: &[u8], millis: u64) {
+pub(crate) fn feed(connection: &mut Connection, mut bytes: &[u8], millis: u64) {
     while !bytes.is_empty() {
         let taken = connection.receive(bytes, now(millis));
         assert!(taken > 0, "nothing is taken in {:?}", connection.state());

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_are_used_again_by_futures_of_the_same_type() {
+    fn boxes_are_reused_by_futures_of_the_same_type() {
         let futures: Vec<_> = (0..KEPT as u32 + 3).map(|number| BoxedFuture::new(ready(number))).collect();
         futures.into_iter().for_each(BoxedFuture::end);
         assert_eq!(kept::<Ready<u32>>(), KEPT);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn future_is_dropped_at_its_end_and_its_box_not_kept_if_that_panics() {
+    fn ready_future_is_dropped_and_a_panic_discards_its_box() {
         struct Panics;
         impl Drop for Panics {
             fn drop(&mut self) {

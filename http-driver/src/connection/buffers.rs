@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limited_number_of_buffers_of_each_size_is_used_again() {
+    fn limited_number_of_buffers_per_size_is_reused() {
         POOL.take();
         (0..KEPT + 3).for_each(|_| put(Storage::new(100)));
         assert_eq!(kept(100), Some(KEPT));

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn exchanges_of_an_ended_server_make_room_for_the_next_server() {
+    fn exchanges_of_an_ended_server_are_replaced() {
         SHELVES.take();
         let first = environment();
         let ended = Arc::downgrade(&first);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_keeps_a_limited_number_of_exchanges() {
+    fn thread_keeps_a_limited_number_of_exchanges() {
         let environment = environment();
         let used: Vec<_> = (0..KEPT + 3).map(|_| take(&environment, Now::default())).collect();
         used.into_iter().for_each(|exchange| put(exchange, &environment));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_gets_its_own_exchanges_again() {
+    fn server_reuses_only_its_own_exchanges() {
         let (one, other) = (environment(), environment());
         for environment in [&one, &other] {
             put(take(environment, Now::default()), environment);

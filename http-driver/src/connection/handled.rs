@@ -15,7 +15,7 @@ use crate::handler::{BodyPolicy, Handler};
 use crate::observe::{Metrics, Panicked, guard, spans};
 use crate::request::collect::{CollectError, Collected, collect};
 use crate::request::{Body, Request};
-use crate::response::{Outlet, Progress, Response, Rest, ServerErrorKind, StreamTask, UpgradeHandler};
+use crate::response::{Outlet, Progress, RemainingWork, Response, ServerErrorKind, StreamTask, UpgradeHandler};
 
 type Collecting = Pin<Box<dyn Future<Output = Result<Collected, CollectError>> + Send>>;
 
@@ -298,9 +298,9 @@ where
     /// Sends the response of the handler, or an error response if that cannot be sent.
     pub(super) fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
         match outlet.respond(response) {
-            Rest::Nothing => {}
-            Rest::Stream(stream) => self.stage = Stage::Streaming(stream),
-            Rest::Upgrade(then) => self.upgrade = Some(then),
+            RemainingWork::Nothing => {}
+            RemainingWork::Stream(stream) => self.stage = Stage::Streaming(stream),
+            RemainingWork::Upgrade(then) => self.upgrade = Some(then),
         }
     }
 }

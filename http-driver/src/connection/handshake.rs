@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use httpants_core::{Connection, ConnectionInfo, IdleConnection, Now};
 
-use super::own_exchange::OwnExchange;
+use super::exchange_slot::ExchangeSlot;
 use super::stream::Stream;
 use crate::exchange::{Environment, Exchange};
 use crate::observe::report::report;
@@ -24,13 +24,13 @@ pub(super) fn accept<T: Transport>(
     now: Now,
     transport: T,
     tls: Option<&Tls>,
-) -> (OwnExchange, Option<Stream<T>>, Handshaking<T>) {
+) -> (ExchangeSlot, Option<Stream<T>>, Handshaking<T>) {
     let config = &environment.config;
     let expires = age.map(|age| now.mono.saturating_add(age));
     let Some(tls) = tls else {
         let mut core = IdleConnection::new(config, peer, now);
         expires.into_iter().for_each(|at| core.expire_at(at));
-        return (OwnExchange::idle(core.into()), Some(Stream::Plain(transport)), Handshaking(None));
+        return (ExchangeSlot::idle(core.into()), Some(Stream::Plain(transport)), Handshaking(None));
     };
     let mut core = Connection::with_handshake(Arc::clone(config), peer, now);
     expires.into_iter().for_each(|at| core.expire_at(at));
@@ -39,7 +39,7 @@ pub(super) fn accept<T: Transport>(
         report!("invalid TLS configuration", error);
         core.handle_io_error(now);
     }
-    (OwnExchange::busy(Exchange::new(core, Arc::clone(environment))), None, Handshaking(handshake.ok()))
+    (ExchangeSlot::busy(Exchange::new(core, Arc::clone(environment))), None, Handshaking(handshake.ok()))
 }
 
 impl<T: Transport> Handshaking<T> {

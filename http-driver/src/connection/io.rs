@@ -13,7 +13,7 @@ use httpants_core::{Close, Connection, Now, RecvBuffer, Transmit, TransmitQueue,
 use super::buffers;
 use super::stream::Stream;
 use crate::observe::{Count, Observer};
-use crate::response::{FileSender, OpenFiles, Stretch};
+use crate::response::{FileRange, FileSender, OpenFiles};
 use crate::runtime::{PeerClose, Runtime, SendHint, Transport};
 
 /// Maximum number of slices in one vectored write.
@@ -25,7 +25,7 @@ pub(super) struct Io<T> {
     stream: Option<Stream<T>>,
     buffer: Option<RecvBuffer>,
     /// True if the core is idle and has lent no buffer since it became idle.
-    resting: bool,
+    idle_and_unlent: bool,
     received: Received,
     outgoing: TransmitQueue,
     sent: Transmitted,
@@ -101,7 +101,7 @@ impl<T: Transport> Io<T> {
         Self {
             stream,
             buffer: None,
-            resting: false,
+            idle_and_unlent: false,
             received: Received::Nothing,
             outgoing: TransmitQueue::default(),
             sent: Transmitted::default(),
@@ -131,15 +131,15 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// Returns whether the connection was idle at the last call of [`rest`](Self::rest) and has
-    /// lent no buffer since.
-    pub(super) fn is_resting(&self) -> bool {
-        self.resting
+    /// Returns whether the connection was idle at the last call of
+    /// [`prepare_to_wait`](Self::prepare_to_wait) and has lent no buffer since.
+    pub(super) fn is_idle_and_unlent(&self) -> bool {
+        self.idle_and_unlent
     }
 
     /// Returns the same, and resets it to false.
-    pub(super) fn take_resting(&mut self) -> bool {
-        std::mem::take(&mut self.resting)
+    pub(super) fn take_idle_and_unlent(&mut self) -> bool {
+        std::mem::take(&mut self.idle_and_unlent)
     }
 
     /// Reads once, directly into a core that has no other handle now; returns whether the read
@@ -170,13 +170,13 @@ impl<T: Transport> Io<T> {
 
     /// Returns whether there is nothing to send, and nothing more to receive before the task is
     /// woken.
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(super) fn has_no_work(&self) -> bool {
         self.drained && self.buffer.is_none() && self.outgoing.is_empty() && self.stream.is_some()
     }
 
     /// Prepares to wait; returns the time of the next deadline.
-    pub(super) fn rest(&mut self, core: &mut Connection) -> Option<Duration> {
-        self.resting = core.is_idle() && self.stream.is_some();
+    pub(super) fn prepare_to_wait(&mut self, core: &mut Connection) -> Option<Duration> {
+        self.idle_and_unlent = core.is_idle() && self.stream.is_some();
         core.poll_timeout().map(|deadline| deadline.at)
     }
 
@@ -244,7 +244,7 @@ impl<T: Transport> Io<T> {
     /// handled.
     #[inline]
     pub(super) fn prepare(&mut self, core: &mut Connection, is_busy: bool) {
-        self.resting = false;
+        self.idle_and_unlent = false;
         core.take_transmit(&mut self.outgoing);
         match core.poll_close() {
             Some(Close::ShutdownWrite) => self.shutdown = Shutdown::Requested,
@@ -371,7 +371,7 @@ impl<T: Transport> Io<T> {
                 Some(Transmit::External { .. }) if self.files.is_spent() => return Ok(Sent::Enough),
                 Some(Transmit::External { file, offset, length }) => {
                     let file = self.open_files.get(file).ok_or(ErrorKind::NotFound)?;
-                    let sent = self.files.poll_send(runtime, stream, context, Stretch { file, offset, length });
+                    let sent = self.files.poll_send(runtime, stream, context, FileRange { file, offset, length });
                     if let Poll::Ready(Ok(count)) = sent {
                         self.open_files.sent(count as u64);
                     }

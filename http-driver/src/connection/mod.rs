@@ -5,13 +5,13 @@ mod address_limit;
 mod admission;
 mod boxed;
 pub(crate) mod buffers;
+mod exchange_slot;
 mod exchanges;
 mod handled;
 mod handover;
 mod handshake;
 mod io;
-mod look;
-mod own_exchange;
+mod process_events;
 mod service;
 mod stream;
 mod timer;
@@ -30,10 +30,10 @@ use tracing::Span;
 pub(crate) use self::accepted::Accepted;
 pub(crate) use self::address_limit::AddressLimit;
 pub(crate) use self::admission::Admission;
+use self::exchange_slot::ExchangeSlot;
 use self::handled::Handled;
 use self::handshake::Handshaking;
 use self::io::{Io, Sent};
-use self::own_exchange::OwnExchange;
 pub(crate) use self::service::{Service, ServiceParts};
 use self::timer::ConnectionTimer;
 use self::upgrade::UpgradeTask;
@@ -61,7 +61,7 @@ pin_project! {
         admission: Admission,
         handshaking: Handshaking<R::Transport>,
         io: Io<R::Transport>,
-        exchange: OwnExchange,
+        exchange: ExchangeSlot,
         observer: Observer,
         handled: Handled<H::Future>,
         #[pin]
@@ -77,8 +77,9 @@ pin_project! {
         // True if the connection was idle, so that the transport is read first. No lock is needed
         // then.
         receive_first: bool,
-        // The result of `Io::rest` in the last `look`, if nothing has happened since.
-        rest: Option<Option<Duration>>,
+        // The result of `Io::prepare_to_wait` in the last `process_events`, if nothing has happened
+        // since.
+        next_deadline: Option<Option<Duration>>,
         now: Now,
         span: Span,
     }
@@ -157,7 +158,7 @@ where
             is_over: false,
             shutdown: false,
             receive_first: false,
-            rest: None,
+            next_deadline: None,
             now,
             span,
         }
@@ -169,7 +170,7 @@ where
         if std::mem::take(self.as_mut().project().receive_first) && !self.as_mut().receive(context) {
             return if moved { Round::Again } else { Round::Wait };
         }
-        let next = self.as_mut().look(context);
+        let next = self.as_mut().process_events(context);
         if self.admission.is_refused() {
             // The handshake continues only so that the refusal can be sent.
             self.as_mut().project().registration.linger();
@@ -179,7 +180,7 @@ where
             moved = true;
             // Process received bytes first: the body that the handler reads, or the next request,
             // whose response is sent in the same write.
-            if !self.handled.ready && !self.as_mut().look_ahead(context) {
+            if !self.handled.ready && !self.as_mut().prepare_without_events(context) {
                 return Round::Again;
             }
         }
@@ -208,7 +209,7 @@ where
         match exchange.core_mut() {
             Some(core) => this.io.receive_into(core, this.observer, *this.now, context),
             None => {
-                exchange.with_own(context.waker(), |shared| this.io.borrow(&mut shared.core));
+                exchange.with_as_task(context.waker(), |shared| this.io.borrow(&mut shared.core));
                 this.io.receive(context)
             }
         }
@@ -234,7 +235,7 @@ where
     /// afterwards.
     fn poll_handled(self: Pin<&mut Self>, next: Option<RequestHead>, context: &mut Context<'_>) {
         let this = self.project();
-        let own = context.waker();
+        let task_waker = context.waker();
         let earlier = *this.now;
         let mut ready = false;
         let mut outlet = Outlet {
@@ -245,14 +246,14 @@ where
             metrics: this.observer.metrics(),
             is_draining: this.registration.drain().has_begun(),
             now: earlier,
-            own,
+            task_waker,
             ready: &mut ready,
         };
         if let Some(head) = next {
             this.handled.begin(head, this.service, &mut outlet);
         }
         this.handled.ready = false;
-        let context = &mut Context::from_waker(own);
+        let context = &mut Context::from_waker(task_waker);
         this.handled.poll(context, this.service, &mut outlet, || this.runtime.now_after(earlier));
         *this.now = outlet.now;
         this.handled.ready |= ready;
@@ -277,7 +278,7 @@ where
         if !this.handled.is_idle() && this.io.watch_peer(context) {
             return Poll::Ready(());
         }
-        let deadline = match this.rest.take() {
+        let deadline = match this.next_deadline.take() {
             Some(deadline) => deadline,
             None => match self.as_mut().park(context) {
                 Some(deadline) => deadline,
@@ -291,7 +292,7 @@ where
         if earliest > now && !this.timer.as_mut().poll(context, this.runtime, earliest, now) {
             return Poll::Pending;
         }
-        self.pass_deadline(deadline, heartbeat, context);
+        self.handle_deadline(deadline, heartbeat, context);
         Poll::Ready(())
     }
 
@@ -305,21 +306,21 @@ where
         let waker = (!this.handled.is_idle()).then(|| context.waker().clone());
         let (io, observer) = (&mut *this.io, &*this.observer);
         let exchange = this.exchange.get(&this.service.environment, now);
-        let ((deadline, parked), _) = exchange.with_own(context.waker(), |shared| {
+        let ((deadline, parked), _) = exchange.with_as_task(context.waker(), |shared| {
             io.report(&mut shared.core, observer, now);
-            let deadline = io.rest(&mut shared.core);
+            let deadline = io.prepare_to_wait(&mut shared.core);
             (deadline, waker.map_or(Ok(()), |waker| shared.park(waker)))
         });
         parked.ok()?;
-        if io.is_resting() {
-            this.exchange.rest(&this.service.environment);
+        if io.is_idle_and_unlent() {
+            this.exchange.store_if_idle(&this.service.environment);
         }
         Some(deadline)
     }
 
     /// Handles a deadline that may have passed.
     #[cold]
-    fn pass_deadline(
+    fn handle_deadline(
         self: Pin<&mut Self>,
         deadline: Option<Duration>,
         heartbeat: Option<Duration>,
@@ -334,7 +335,7 @@ where
         // that is progress, too.
         if deadline.is_some_and(|deadline| deadline <= now.mono) && !this.io.retry_transmit(this.runtime, context) {
             let exchange = this.exchange.get(&this.service.environment, now);
-            exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
+            exchange.with_as_task(context.waker(), |shared| shared.core.handle_timeout(now));
         }
     }
 
@@ -343,7 +344,7 @@ where
     #[inline(never)]
     fn end(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.is_over {
-            let _ = self.as_mut().look(context);
+            let _ = self.as_mut().process_events(context);
             let this = self.as_mut().project();
             *this.is_over = true;
             let request = this.handled.request();
@@ -403,9 +404,9 @@ where
         }
         *this.now = read_clock(this.runtime, *this.now);
         this.io.begin_poll();
-        let may_rest = this.handled.is_idle() && command == Command::Serve && !*this.shutdown;
-        *this.receive_first = may_rest && this.io.take_resting();
-        *this.rest = None;
+        let may_receive_first = this.handled.is_idle() && command == Command::Serve && !*this.shutdown;
+        *this.receive_first = may_receive_first && this.io.take_idle_and_unlent();
+        *this.next_deadline = None;
         this.handled.ready = !this.handled.is_idle();
         let mut drain = command == Command::Drain;
         if drain {

@@ -71,7 +71,7 @@ pub(crate) struct Shared {
 }
 
 /// Work to do once the lock is released, because it may run foreign code.
-struct Unlocked {
+struct Deferred {
     woken: Wakers,
     _dropped: Dropped,
 }
@@ -110,29 +110,33 @@ impl Exchange {
     pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut Shared) -> T) -> T {
         let mut shared = self.0.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let result = operation(&mut shared);
-        let unlocked = shared.settle();
+        let deferred = shared.take_deferred();
         drop(shared);
-        if let Some(unlocked) = unlocked {
-            unlocked.woken.wake();
+        if let Some(deferred) = deferred {
+            deferred.woken.wake();
         }
         result
     }
 
-    /// Like [`with`](Self::with), for the connection's own task, whose waker is `own`: the task is
-    /// not woken; the second value returned is true if it would have been. Takes no lock if no
-    /// request is handled, because no other handle exists then.
-    pub(crate) fn with_own<T>(&mut self, own: &Waker, operation: impl FnOnce(&mut Shared) -> T) -> (T, bool) {
-        let (result, unlocked) = match Arc::get_mut(&mut self.0) {
+    /// Like [`with`](Self::with), for the connection's own task, whose waker is `task_waker`: the
+    /// task is not woken; the second value returned is true if it would have been. Takes no lock if
+    /// no request is handled, because no other handle exists then.
+    pub(crate) fn with_as_task<T>(
+        &mut self,
+        task_waker: &Waker,
+        operation: impl FnOnce(&mut Shared) -> T,
+    ) -> (T, bool) {
+        let (result, deferred) = match Arc::get_mut(&mut self.0) {
             Some(inner) => {
                 let shared = inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
-                (operation(shared), shared.settle())
+                (operation(shared), shared.take_deferred())
             }
             None => {
                 let mut shared = self.0.shared.lock().unwrap_or_else(PoisonError::into_inner);
-                (operation(&mut shared), shared.settle())
+                (operation(&mut shared), shared.take_deferred())
             }
         };
-        (result, unlocked.is_some_and(|unlocked| unlocked.woken.wake_others(own)))
+        (result, deferred.is_some_and(|deferred| deferred.woken.wake_others(task_waker)))
     }
 
     /// Returns the next piece of the body of this request.
@@ -273,19 +277,19 @@ impl Shared {
     }
 
     /// Returns whether the task with this waker is about to be woken.
-    pub(crate) fn wakes(&self, own: &Waker) -> bool {
-        self.woken.contains(own)
+    pub(crate) fn wakes(&self, task_waker: &Waker) -> bool {
+        self.woken.contains(task_waker)
     }
 
     /// Begins taking the core's events: [`park`](Self::park) detects later changes. Returns the
     /// waker that the task waited with.
-    pub(crate) fn begin_look(&mut self) -> Option<Waker> {
+    pub(crate) fn begin_processing(&mut self) -> Option<Waker> {
         self.changed = false;
         self.task.take()
     }
 
     /// Registers the task's waker, or returns it if a handle has changed something since the last
-    /// call of [`begin_look`](Self::begin_look).
+    /// call of [`begin_processing`](Self::begin_processing).
     pub(crate) fn park(&mut self, waker: Waker) -> Result<(), Waker> {
         if self.changed {
             return Err(waker);
@@ -353,12 +357,12 @@ impl Shared {
     /// Drops the body and wakes the waiters of a finished request; returns work to do without the
     /// lock, usually none.
     #[inline]
-    fn settle(&mut self) -> Option<Unlocked> {
+    fn take_deferred(&mut self) -> Option<Deferred> {
         let no_waiters = self.writers.is_empty() && self.watchers.is_empty() && self.woken.is_empty();
         if no_waiters && !self.is_body_over() && !self.core.has_dropped() {
             return None;
         }
-        Some(self.settle_waiting())
+        Some(self.collect_deferred())
     }
 
     /// Returns whether the body is that of a request whose response is finished.
@@ -367,7 +371,7 @@ impl Shared {
         body.is_some_and(|body| self.core.response_state(body.request()) == ResponseState::Finished)
     }
 
-    fn settle_waiting(&mut self) -> Unlocked {
+    fn collect_deferred(&mut self) -> Deferred {
         if self.is_body_over()
             && let Some(mut body) = self.body.take()
         {
@@ -377,7 +381,7 @@ impl Shared {
         } else if !self.writers.is_empty() || !self.watchers.is_empty() {
             self.wake_stale();
         }
-        Unlocked { woken: std::mem::take(&mut self.woken), _dropped: self.core.take_dropped() }
+        Deferred { woken: std::mem::take(&mut self.woken), _dropped: self.core.take_dropped() }
     }
 
     /// Wakes the waiters of a finished request.

@@ -17,8 +17,8 @@ impl Wakers {
     }
 
     /// Returns whether the task with this waker is among those to be woken.
-    pub(super) fn contains(&self, own: &Waker) -> bool {
-        self.first.iter().chain(&self.others).any(|waker| waker.will_wake(own))
+    pub(super) fn contains(&self, task_waker: &Waker) -> bool {
+        self.first.iter().chain(&self.others).any(|waker| waker.will_wake(task_waker))
     }
 
     pub(super) fn extend(&mut self, waker: Option<Waker>) {
@@ -38,16 +38,16 @@ impl Wakers {
     }
 
     /// Wakes all tasks but the one with this waker; returns whether its waker was among them.
-    pub(super) fn wake_others(self, own: &Waker) -> bool {
-        let mut own_woken = false;
+    pub(super) fn wake_others(self, task_waker: &Waker) -> bool {
+        let mut task_woken = false;
         for waker in self.first.into_iter().chain(self.others) {
-            if waker.will_wake(own) {
-                own_woken = true;
+            if waker.will_wake(task_waker) {
+                task_woken = true;
             } else {
                 waker.wake();
             }
         }
-        own_woken
+        task_woken
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_moves_to_another_task_is_woken_there() {
+    fn reader_that_moves_to_another_task_is_woken_there() {
         let (_, [first, second, _]) = tasks();
         let mut place = None;
         assert!(replace(&mut place, first.clone()).is_none());
@@ -167,15 +167,15 @@ mod tests {
     }
 
     #[test]
-    fn the_own_task_is_reported_instead_of_woken() {
+    fn task_of_the_connection_is_reported_instead_of_woken() {
         let (tasks, wakers) = tasks();
-        for with_own in [false, true] {
+        for includes_own in [false, true] {
             let mut woken = Wakers::default();
             woken.extend(Some(wakers[0].clone()));
-            woken.extend(with_own.then(|| wakers[1].clone()));
+            woken.extend(includes_own.then(|| wakers[1].clone()));
             woken.extend(Some(wakers[2].clone()));
-            assert_eq!(woken.contains(&wakers[1]), with_own);
-            assert_eq!(woken.wake_others(&wakers[1]), with_own);
+            assert_eq!(woken.contains(&wakers[1]), includes_own);
+            assert_eq!(woken.wake_others(&wakers[1]), includes_own);
         }
         assert_eq!(tasks.map(|task| task.woken()), [2, 0, 2]);
     }

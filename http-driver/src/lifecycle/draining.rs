@@ -57,7 +57,7 @@ impl Drain {
 /// A future that waits until the server begins to shut down, from
 /// [`Handle::draining`](crate::Handle::draining) and
 /// [`Upgraded::draining`](crate::Upgraded::draining). It is ready at once if that has begun.
-#[must_use = "a future does nothing before it is awaited"]
+#[must_use = "futures do nothing unless polled"]
 pub struct Draining {
     drain: Drain,
     key: Option<usize>,

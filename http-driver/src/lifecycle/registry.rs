@@ -250,7 +250,7 @@ impl Place {
         let count = registry.count.fetch_add(1, Ordering::AcqRel) + 1;
         let id = registry.registered.fetch_add(1, Ordering::Relaxed) + 1;
         let key = registry.connections().all.insert(Entry::default());
-        Registration { registry, key, id, count, waker: None, lingers: false, obeyed: Command::Serve, _place: self }
+        Registration { registry, key, id, count, waker: None, lingers: false, seen: Command::Serve, _place: self }
     }
 }
 
@@ -272,7 +272,7 @@ pub(crate) struct Registration {
     count: usize,
     waker: Option<Waker>,
     lingers: bool,
-    obeyed: Command,
+    seen: Command,
     _place: Place,
 }
 
@@ -304,19 +304,19 @@ impl Registration {
         if self.lingers && self.is_evicted() {
             return (Command::Close, another_waker);
         }
-        let before = self.obeyed;
+        let before = self.seen;
         // Read after each registration, so that no command in between is missed.
         loop {
             let command = self.registry.command();
-            if command == self.obeyed {
+            if command == self.seen {
                 break;
             }
-            self.obeyed = command;
+            self.seen = command;
             // Storing the command took the waker, so it is registered again.
             self.register_waker();
         }
-        let is_new = self.obeyed != before || before == Command::Close;
-        (if is_new { self.obeyed } else { Command::Serve }, another_waker)
+        let is_new = self.seen != before || before == Command::Close;
+        (if is_new { self.seen } else { Command::Serve }, another_waker)
     }
 
     #[inline(never)]
@@ -371,15 +371,17 @@ mod tests {
 
     #[test]
     fn reserved_places_never_exceed_the_maximum() {
-        const MOST: usize = 3;
+        const MAX: usize = 3;
         let registry = Arc::<Registry>::default();
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..5_000 {
-                        let Some(place) = registry.reserve(MOST, &Context::from_waker(Waker::noop())) else { continue };
+                        let Some(place) = registry.reserve(MAX, &Context::from_waker(Waker::noop())) else {
+                            continue;
+                        };
                         let registration = place.register();
-                        assert!(registry.count() <= MOST, "{}", registry.count());
+                        assert!(registry.count() <= MAX, "{}", registry.count());
                         drop(registration);
                     }
                 });
@@ -414,14 +416,14 @@ mod tests {
 
     #[test]
     fn shutdown_has_begun_when_a_connection_sees_the_command() {
-        struct Looks(Arc<Registry>);
-        impl std::task::Wake for Looks {
+        struct AssertsDraining(Arc<Registry>);
+        impl std::task::Wake for AssertsDraining {
             fn wake(self: Arc<Self>) {
                 assert!(self.0.drain.has_begun());
             }
         }
         let registry = Arc::<Registry>::default();
-        let waker = Arc::new(Looks(Arc::clone(&registry))).into();
+        let waker = Arc::new(AssertsDraining(Arc::clone(&registry))).into();
         let place = registry.reserve(1, &Context::from_waker(Waker::noop())).unwrap();
         let mut registration = place.register();
         assert_eq!(registration.poll_command(&Context::from_waker(&waker)).0, Command::Serve);

@@ -343,7 +343,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_count_has_its_own_place() {
+    fn each_counter_has_its_own_index() {
         let reasons = [
             CloseReason::Finished,
             CloseReason::PeerClosed,

@@ -42,7 +42,7 @@ pub(crate) fn enter(span: &Span) -> Entered<'_> {
 }
 
 /// The guard of an entered span.
-#[must_use = "the span is left when it is dropped"]
+#[must_use = "dropping it exits the span"]
 pub(crate) struct Entered<'a>(&'a Span);
 
 impl Drop for Entered<'_> {

@@ -56,7 +56,7 @@ use crate::runtime::{BlockingPool, Clock};
 /// accepted as long as they fit into the send buffer, and are then dropped. The client never
 /// disconnects. To test whole responses, use the server in the module `testing` of the adapters.
 #[derive(Debug)]
-#[must_use = "a builder does nothing before `build` is called"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct RequestBuilder {
     method: String,
     target: String,
@@ -212,7 +212,7 @@ impl Received {
                     return Err(BuildRequestError::Length);
                 }
                 let taken = core.receive(rest, now);
-                let events = received.look(core)?;
+                let events = received.process_events(core)?;
                 if taken == 0 && events == 0 {
                     return Err(BuildRequestError::Length);
                 }
@@ -223,7 +223,7 @@ impl Received {
     }
 
     /// Takes the events of the core; returns their number.
-    fn look(&mut self, core: &mut Connection) -> Result<usize, BuildRequestError> {
+    fn process_events(&mut self, core: &mut Connection) -> Result<usize, BuildRequestError> {
         let mut count = 0;
         while let Some(event) = core.poll_event() {
             count += 1;

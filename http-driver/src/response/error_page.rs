@@ -86,16 +86,17 @@ pub(crate) fn replace_refusal(
     on_error: &OnError,
     refusal: &RefusalResponse,
     exchange: &mut Exchange,
-    own: &Waker,
+    task_waker: &Waker,
     metrics: &Metrics,
 ) -> bool {
     let error = ServerError::from(refusal);
     let Some(page) = ErrorPage::of(on_error, &error, refusal.request(), metrics) else { return false };
     // A clone, so that the last handle of the body is dropped without the lock.
     let body = page.body.clone();
-    let (replaced, own_woken) = exchange.with_own(own, |shared| shared.core.replace_refusal(&page.fields, body));
+    let (replaced, task_woken) =
+        exchange.with_as_task(task_waker, |shared| shared.core.replace_refusal(&page.fields, body));
     if let Err(misuse) = replaced {
         tracing::debug!(%misuse, "the connection ended before its response");
     }
-    own_woken
+    task_woken
 }

@@ -142,9 +142,9 @@ impl fmt::Display for Event {
 /// Writes one field line for each line of the text; lines end as in the parser of an event stream.
 fn write_lines(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
     let mut rest = text;
-    while let Some((line, behind)) = rest.find(['\r', '\n']).map(|at| rest.split_at(at)) {
+    while let Some((line, after)) = rest.find(['\r', '\n']).map(|at| rest.split_at(at)) {
         writeln!(f, "{name}: {line}")?;
-        rest = behind.strip_prefix("\r\n").or_else(|| behind.get(1..)).unwrap_or_default();
+        rest = after.strip_prefix("\r\n").or_else(|| after.get(1..)).unwrap_or_default();
     }
     writeln!(f, "{name}: {rest}")
 }

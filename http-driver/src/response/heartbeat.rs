@@ -39,7 +39,7 @@ impl Heartbeat {
     }
 
     /// Restarts the interval, because something is sent or nothing can be sent now.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.due = None;
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Outlet<'a> {
     /// The time when the application last ran.
     pub(crate) now: Now,
     /// The waker of the connection's task.
-    pub(crate) own: &'a Waker,
+    pub(crate) task_waker: &'a Waker,
     /// Set to true if the request must be polled again, because what it waited for is ready.
     pub(crate) ready: &'a mut bool,
 }
@@ -35,11 +35,11 @@ impl Outlet<'_> {
     /// Calls the core.
     pub(super) fn with<T>(&mut self, operation: impl FnOnce(&mut Shared) -> T) -> T {
         let now = self.now;
-        let (result, own_woken) = self.exchange.with_own(self.own, |shared| {
+        let (result, task_woken) = self.exchange.with_as_task(self.task_waker, |shared| {
             shared.core.handle_time(now);
             operation(shared)
         });
-        *self.ready |= own_woken;
+        *self.ready |= task_woken;
         result
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct StreamTask {
 }
 
 /// The work left after a response was given to the core.
-pub(crate) enum Rest {
+pub(crate) enum RemainingWork {
     Nothing,
     Stream(Box<StreamTask>),
     Upgrade(UpgradeHandler),
@@ -57,7 +57,7 @@ pub(crate) enum Progress {
 
 impl Outlet<'_> {
     /// Passes the response of a handler to the core.
-    pub(crate) fn respond(&mut self, response: Response) -> Rest {
+    pub(crate) fn respond(&mut self, response: Response) -> RemainingWork {
         let request = self.request;
         let Response { mut head, mut content, misuse } = response;
         if let Some(misuse) = misuse {
@@ -68,7 +68,7 @@ impl Outlet<'_> {
             Err(kind) => {
                 let _ = guard(self.metrics, "drop of a response body", || drop(content));
                 self.fail(kind);
-                return Rest::Nothing;
+                return RemainingWork::Nothing;
             }
         };
         let result = match content {
@@ -77,26 +77,26 @@ impl Outlet<'_> {
                 let kept = content.clone();
                 let given = self.with(|shared| shared.core.respond_with(request, &head, content));
                 drop(kept);
-                given.map(|()| Rest::Nothing)
+                given.map(|()| RemainingWork::Nothing)
             }
-            Content::File(file) => files::respond(self, head, *file).map(|()| Rest::Nothing),
+            Content::File(file) => files::respond(self, head, *file).map(|()| RemainingWork::Nothing),
             Content::Upgrade(then) => match self.with(|shared| shared.core.respond_upgrade(request, &head)) {
-                Ok(()) => Ok(Rest::Upgrade(then)),
+                Ok(()) => Ok(RemainingWork::Upgrade(then)),
                 Err(misuse) => {
                     let _ = guard(self.metrics, "drop of an upgrade", || drop(then));
                     self.report(&misuse);
                     self.fail(ServerErrorKind::Misuse(misuse));
-                    return Rest::Nothing;
+                    return RemainingWork::Nothing;
                 }
             },
-            Content::Error(own) => self.respond_with_page(head, *own),
+            Content::Error(error_text) => self.respond_with_page(head, *error_text),
             Content::Failed(error) => {
                 self.break_off(error);
-                return Rest::Nothing;
+                return RemainingWork::Nothing;
             }
             Content::Sent => {
                 self.check_sent();
-                return Rest::Nothing;
+                return RemainingWork::Nothing;
             }
             Content::Stream(stream) => self.begin_stream(head, StreamTask::new(stream, None, coder)),
             Content::Events(stream, heartbeat) => {
@@ -105,7 +105,7 @@ impl Outlet<'_> {
         };
         result.unwrap_or_else(|misuse| {
             self.fail_with(&misuse);
-            Rest::Nothing
+            RemainingWork::Nothing
         })
     }
 
@@ -131,17 +131,17 @@ impl Outlet<'_> {
 
     /// Handles a response that could not be created, or a misuse that the handler returned.
     #[cold]
-    fn refuse(&mut self, misuse: Misuse, content: Content) -> Rest {
+    fn refuse(&mut self, misuse: Misuse, content: Content) -> RemainingWork {
         let _ = guard(self.metrics, "drop of a response body", || drop(content));
         if misuse == Misuse::NoBody && self.state() == ResponseState::Begun {
             // As in Go's net/http: the handler ended because the request's body was refused, and
             // the response consists only of the head.
             let request = self.request;
             let _ = self.with(|shared| shared.core.finish(request));
-            return Rest::Nothing;
+            return RemainingWork::Nothing;
         }
         self.fail_with(&misuse);
-        Rest::Nothing
+        RemainingWork::Nothing
     }
 
     /// Handles a response that cannot be sent. For a 2xx to CONNECT the reason is that the handler
@@ -165,29 +165,29 @@ impl Outlet<'_> {
 
     /// Sends an error of the server, with the application's page unless it chose another status.
     #[cold]
-    fn respond_with_page(&mut self, mut head: ResponseHead, own: ErrorText) -> Result<Rest, Misuse> {
-        let ErrorText { error, text } = own;
+    fn respond_with_page(&mut self, mut head: ResponseHead, error_text: ErrorText) -> Result<RemainingWork, Misuse> {
+        let ErrorText { error, text } = error_text;
         let page = if head.status == error.status() { self.error_page(&error, &mut head) } else { None };
         let (request, body) = (self.request, page.unwrap_or(text));
         let kept = body.clone();
         let given = self.with(|shared| shared.core.respond_with(request, &head, body));
         drop(kept);
-        given.map(|()| Rest::Nothing)
+        given.map(|()| RemainingWork::Nothing)
     }
 
-    fn begin_stream(&mut self, head: ResponseHead, task: StreamTask) -> Result<Rest, Misuse> {
+    fn begin_stream(&mut self, head: ResponseHead, task: StreamTask) -> Result<RemainingWork, Misuse> {
         let (request, status) = (self.request, head.status);
         let has_body = self
             .with(|shared| shared.core.current_request().is_none_or(|request| request.allows_response_body(status)));
         if has_body {
-            return Ok(Rest::Stream(Box::new(StreamTask { head: Some(head), ..task })));
+            return Ok(RemainingWork::Stream(Box::new(StreamTask { head: Some(head), ..task })));
         }
         let _ = guard(self.metrics, "drop of a response stream", || drop(task));
         self.with(|shared| {
             shared.core.respond(request, &head, BodyLen::Unknown)?;
             shared.core.finish(request)
         })?;
-        Ok(Rest::Nothing)
+        Ok(RemainingWork::Nothing)
     }
 
     /// Aborts the response because the application failed with this error.
@@ -209,7 +209,7 @@ impl StreamTask {
         let mut coded = 0;
         for _ in 0..PIECES {
             if self.head.is_none() && !self.has_room(outlet) {
-                self.heartbeat.iter_mut().for_each(Heartbeat::rest);
+                self.heartbeat.iter_mut().for_each(Heartbeat::restart);
                 return Progress::Waiting;
             }
             let passed = match self.coder.as_mut().and_then(Coder::step) {
@@ -223,7 +223,7 @@ impl StreamTask {
                         outlet.fail(ServerErrorKind::Panic);
                         return Progress::Done;
                     };
-                    self.code(outlet, polled)
+                    self.encode(outlet, polled)
                 }
             };
             match passed {
@@ -250,11 +250,11 @@ impl StreamTask {
         // Polled before the head is sent: a stream that reads the request's body causes `100
         // Continue`, which must precede the final status.
         let polled = guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context))?;
-        Ok(self.beat(outlet, polled))
+        Ok(self.add_heartbeat(outlet, polled))
     }
 
     /// Passes a piece to the core or to the encoder.
-    fn code(&mut self, outlet: &mut Outlet<'_>, polled: PolledPiece) -> Result<Option<Progress>, BoxError> {
+    fn encode(&mut self, outlet: &mut Outlet<'_>, polled: PolledPiece) -> Result<Option<Progress>, BoxError> {
         match (&mut self.coder, polled) {
             (Some(coder), Poll::Ready(Some(Ok(Piece::Data(data))))) => {
                 coder.push(data);
@@ -278,7 +278,7 @@ impl StreamTask {
 
     /// Returns the polled item; in place of a pending one a comment if that is due, or the end if
     /// the server shuts down.
-    fn beat(&mut self, outlet: &Outlet<'_>, polled: PolledPiece) -> PolledPiece {
+    fn add_heartbeat(&mut self, outlet: &Outlet<'_>, polled: PolledPiece) -> PolledPiece {
         let Some(heartbeat) = &mut self.heartbeat else { return polled };
         let comment = match polled {
             Poll::Pending if outlet.is_draining => return Poll::Ready(None),
@@ -289,7 +289,7 @@ impl StreamTask {
             Some(comment) => Poll::Ready(Some(Ok(Piece::Data(comment)))),
             None => {
                 if polled.is_ready() {
-                    heartbeat.rest();
+                    heartbeat.restart();
                 }
                 polled
             }
@@ -343,7 +343,7 @@ impl StreamTask {
 }
 
 /// Logs an ERROR only for failures of the application, so that no peer can fill the log.
-#[expect(clippy::needless_pass_by_value, reason = "the caller catches panics of its drop")]
+#[expect(clippy::needless_pass_by_value, reason = "its drop may panic, which the caller catches")]
 fn report_break(state: ResponseState, error: BoxError) {
     // A response that is too short also ends the connection, but this is not the fault of the peer.
     let is_short = matches!(error.downcast_ref(), Some(Misuse::TooLittleContent { .. }));

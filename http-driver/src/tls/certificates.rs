@@ -35,14 +35,14 @@ pub(super) fn certified(chain: &Pem, key: &Pem, provider: &CryptoProvider) -> Re
 }
 
 /// Returns the server's own certificate; an error if it does not parse.
-fn own(certified: &CertifiedKey) -> Result<ParsedCertificate<'_>, Error> {
+fn end_entity(certified: &CertifiedKey) -> Result<ParsedCertificate<'_>, Error> {
     certified.end_entity_cert().and_then(ParsedCertificate::try_from)
 }
 
 /// Warns of an expired or not yet valid certificate. It is served nevertheless, so that a server
 /// with a late renewal still starts.
 fn warn_of_dates(certified: &CertifiedKey, chain: &Pem) -> Result<(), TlsError> {
-    let certificate = own(certified).map_err(|error| chain.error(TlsErrorKind::BadCertificate(error)))?;
+    let certificate = end_entity(certified).map_err(|error| chain.error(TlsErrorKind::BadCertificate(error)))?;
     // The verifier checks validity dates before trust. Without trust anchors it always fails, with
     // an error about the dates if they are wrong.
     let no_roots = RootCertStore::empty();
@@ -85,7 +85,7 @@ impl Name {
     pub(super) fn is_covered_by(&self, certified: &CertifiedKey) -> bool {
         let name = self.example();
         let Ok(name) = ServerName::try_from(name.as_str()) else { return false };
-        own(certified).is_ok_and(|certificate| verify_server_name(&certificate, &name).is_ok())
+        end_entity(certified).is_ok_and(|certificate| verify_server_name(&certificate, &name).is_ok())
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct TlsStream<T> {
     session: ServerConnection,
     received: Received,
     failed: bool,
-    said_end: bool,
+    sent_close_notify: bool,
     /// Number of encrypted bytes that the transport accepted since the last call of `take_sent`.
     left: u64,
 }
@@ -29,7 +29,7 @@ pub(crate) struct TlsStream<T> {
 impl<T: Transport> TlsStream<T> {
     pub(super) fn new(transport: T, mut session: ServerConnection) -> Self {
         session.set_buffer_limit(Some(SENDING));
-        Self { transport, session, received: Received::default(), failed: false, said_end: false, left: 0 }
+        Self { transport, session, received: Received::default(), failed: false, sent_close_notify: false, left: 0 }
     }
 
     pub(super) fn session(&self) -> &ServerConnection {
@@ -95,7 +95,7 @@ impl<T: Transport> TlsStream<T> {
 
     /// Sends `close_notify`.
     pub(crate) fn poll_close_notify(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !std::mem::replace(&mut self.said_end, true) {
+        if !std::mem::replace(&mut self.sent_close_notify, true) {
             self.session.send_close_notify();
         }
         self.poll_drain(context, SendHint::Last)

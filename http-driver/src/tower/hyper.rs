@@ -39,7 +39,7 @@ struct Shared {
     /// The real stream; `None` after hyper's side took it.
     stream: Option<Lent>,
     /// True if no stream will be set any more.
-    over: bool,
+    is_over: bool,
     /// Wakers waiting for the real stream.
     waiting: [Option<Waker>; 2],
 }
@@ -57,7 +57,7 @@ impl Drop for HandingOver {
     fn drop(&mut self) {
         let waiting = {
             let mut shared = lock(&self.0);
-            shared.over = true;
+            shared.is_over = true;
             std::mem::take(&mut shared.waiting)
         };
         waiting.into_iter().flatten().for_each(Waker::wake);
@@ -153,14 +153,14 @@ const WRITER: usize = 1;
 impl Io {
     /// Returns the real stream, or waits for it.
     fn poll_stream(&mut self, context: &Context<'_>, who: usize) -> Poll<io::Result<Pin<&mut Lent>>> {
-        let mut over = false;
+        let mut is_over = false;
         if self.stream.is_none() {
             let waker = context.waker().clone();
             let mut shared = lock(&self.place);
             self.stream = shared.stream.take();
-            over = shared.over;
+            is_over = shared.is_over;
             let replaced = match shared.waiting.get_mut(who) {
-                Some(waiting) if self.stream.is_none() && !over => waiting.replace(waker),
+                Some(waiting) if self.stream.is_none() && !is_over => waiting.replace(waker),
                 _ => None,
             };
             drop(shared);
@@ -168,7 +168,7 @@ impl Io {
         }
         match &mut self.stream {
             Some(stream) => Poll::Ready(Ok(Pin::new(stream))),
-            None if over => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            None if is_over => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
             None => Poll::Pending,
         }
     }

@@ -38,7 +38,7 @@ pub(super) async fn serve<F, Fut>(
     let shared = Shared::new(Connected::new(stream));
     let pings = Pings::new(pings, &limit);
     let mut handled = pin!(handler(WebSocket::new(shared.clone(), protocol)));
-    let mut closed = pin!(attend(&shared, draining, limit, pings));
+    let mut closed = pin!(close_when_released(&shared, draining, limit, pings));
     let (mut is_handled, mut is_closed) = (false, false);
     poll_fn(|context| {
         is_handled = is_handled || handled.as_mut().poll(context).is_ready();
@@ -50,7 +50,7 @@ pub(super) async fn serve<F, Fut>(
 
 /// Waits until the handler has dropped the WebSocket or the server shuts down, then closes the
 /// WebSocket.
-async fn attend(shared: &Shared, draining: impl Future<Output = ()>, limit: TimeLimit, mut pings: Pings) {
+async fn close_when_released(shared: &Shared, draining: impl Future<Output = ()>, limit: TimeLimit, mut pings: Pings) {
     let mut draining = pin!(draining);
     let mut shuts_down = false;
     let released = poll_fn(|context| {

@@ -7,7 +7,7 @@ use super::shared::Shared;
 use crate::response::TimeLimit;
 
 /// The shortest interval: the resolution of the alarm.
-const SHORTEST: Duration = Duration::from_millis(1);
+const MIN_STEP: Duration = Duration::from_millis(1);
 
 /// The settings of pings.
 #[derive(Clone, Copy, Debug)]
@@ -36,23 +36,23 @@ enum Stage {
     /// No pings are sent, or no more.
     Off,
     /// The next ping is due at the alarm.
-    Resting,
+    Idle,
     /// The next ping is sent as soon as the handler does not use the stream.
     Due,
     /// Waiting for bytes of the client, for the time `waited` so far; checked every `step`.
     Awaiting { waited: Duration, step: Duration },
     /// The check is due as soon as the handler does not use the stream.
-    Judging { waited: Duration, step: Duration },
+    Checking { waited: Duration, step: Duration },
 }
 
 impl Pings {
     pub(super) fn new(settings: PingSettings, limit: &TimeLimit) -> Self {
-        let interval = settings.interval.map(|interval| interval.max(SHORTEST));
-        let settings = PingSettings { interval, timeout: settings.timeout.max(SHORTEST) };
+        let interval = settings.interval.map(|interval| interval.max(MIN_STEP));
+        let settings = PingSettings { interval, timeout: settings.timeout.max(MIN_STEP) };
         let stage = match settings.interval {
             Some(interval) => {
                 limit.set_alarm(interval);
-                Stage::Resting
+                Stage::Idle
             }
             None => Stage::Off,
         };
@@ -63,13 +63,13 @@ impl Pings {
     pub(super) fn poll(&mut self, shared: &Shared, context: &mut Context<'_>, limit: &TimeLimit) -> bool {
         if limit.has_rung() {
             self.stage = match self.stage {
-                Stage::Resting => Stage::Due,
-                Stage::Awaiting { waited, step } => Stage::Judging { waited: waited.saturating_add(step), step },
+                Stage::Idle => Stage::Due,
+                Stage::Awaiting { waited, step } => Stage::Checking { waited: waited.saturating_add(step), step },
                 stage => stage,
             };
         }
-        if let Stage::Judging { waited, step } = self.stage {
-            self.judge(shared, context, limit, (waited, step));
+        if let Stage::Checking { waited, step } = self.stage {
+            self.check_response(shared, context, limit, (waited, step));
             if let Stage::Off = self.stage {
                 return true;
             }
@@ -104,7 +104,7 @@ impl Pings {
         };
     }
 
-    fn judge(
+    fn check_response(
         &mut self,
         shared: &Shared,
         context: &mut Context<'_>,
@@ -112,20 +112,20 @@ impl Pings {
         (waited, step): (Duration, Duration),
     ) {
         let timeout = self.settings.timeout;
-        let judged = shared.poll(context, |connected, context| {
+        let checked = shared.poll(context, |connected, context| {
             let is_alive = connected.is_alive(context);
             if !is_alive && waited >= timeout {
                 connected.give_up();
             }
             Poll::Ready(is_alive)
         });
-        let Poll::Ready(is_alive) = judged else { return };
+        let Poll::Ready(is_alive) = checked else { return };
         let rest = self.settings.interval.unwrap_or_default().saturating_sub(waited);
         self.stage = match is_alive {
             true if rest.is_zero() => Stage::Due,
             true => {
                 limit.set_alarm(rest);
-                Stage::Resting
+                Stage::Idle
             }
             false if waited >= timeout => Stage::Off,
             false => {

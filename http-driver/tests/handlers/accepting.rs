@@ -51,7 +51,7 @@ fn repeated_accept_errors_are_logged_once() {
 
 /// A lingering connection is closed to free its descriptor.
 #[test]
-fn an_accept_error_closes_a_connection_that_lingers() {
+fn accept_error_closes_a_lingering_connection() {
     let (runtime, _) = start();
     let client = runtime.client(&[], "no request\r\n\r\n");
     assert!(client.is_ended() && !client.is_closed(), "it lingers");

@@ -90,12 +90,12 @@ impl Runtime for Altered {
 
 impl<F: Future<Output = ()> + 'static> Spawn<F> for Altered {
     fn spawn(&self, future: F) {
-        self.memory.spawn(Moving { future: Box::pin(future), task: Arc::default() });
+        self.memory.spawn(WithChangingWaker { future: Box::pin(future), task: Arc::default() });
     }
 }
 
 /// A future that is polled with another waker each time. Only the last waker wakes the task.
-struct Moving<F> {
+struct WithChangingWaker<F> {
     future: Pin<Box<F>>,
     task: Arc<Task>,
 }
@@ -106,24 +106,24 @@ struct Task {
     waker: Mutex<Option<Waker>>,
 }
 
-impl<F: Future> Future for Moving<F> {
+impl<F: Future> Future for WithChangingWaker<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         *self.task.waker.lock().unwrap() = Some(context.waker().clone());
         let poll = self.task.polls.fetch_add(1, Ordering::Relaxed) + 1;
-        let waker = Waker::from(Arc::new(OfPoll { task: Arc::clone(&self.task), poll }));
+        let waker = Waker::from(Arc::new(PollWaker { task: Arc::clone(&self.task), poll }));
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 }
 
 /// The waker of one poll, without effect after the next poll.
-struct OfPoll {
+struct PollWaker {
     task: Arc<Task>,
     poll: usize,
 }
 
-impl Wake for OfPoll {
+impl Wake for PollWaker {
     fn wake(self: Arc<Self>) {
         if self.poll == self.task.polls.load(Ordering::Relaxed) {
             let waker = self.task.waker.lock().unwrap().clone();

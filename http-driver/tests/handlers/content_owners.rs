@@ -9,12 +9,12 @@ use futures_core::Stream;
 use httpants_driver::{Misuse, Request, Response};
 use httpants_testkit::memory::Client;
 
-use crate::reentrant::Asks;
+use crate::reentrant::UsesRequest;
 use crate::world::{Notes, World, get, in_time, seconds, start, text};
 
 /// The owner of bytes, which uses its request when it is dropped.
 struct Owner {
-    _asks: Asks,
+    _asks: UsesRequest,
     content: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ impl Stream for OnePiece {
 async fn respond(request: Request, size: usize, notes: Notes) -> Result<Response, Misuse> {
     let path = request.path().to_owned();
     let mut responder = request.responder();
-    let content = Bytes::from_owner(Owner { _asks: Asks { request, notes }, content: vec![b'x'; size] });
+    let content = Bytes::from_owner(Owner { _asks: UsesRequest { request, notes }, content: vec![b'x'; size] });
     match &*path {
         "/whole" => Ok(Response::bytes("text/plain", content)),
         "/stream" => Ok(Response::stream(OnePiece(Some(content), true))),
@@ -69,7 +69,7 @@ const PATHS: [&str; 6] = ["/whole", "/stream", "/open-stream", "/send-response",
 
 /// Runs each way to respond, with a small and a large body, with a client that reads `taken` bytes;
 /// then runs `scene`. All body bytes must be dropped after it.
-fn play(taken: usize, scene: fn(&World, &Client)) {
+fn run_scene(taken: usize, scene: fn(&World, &Client)) {
     for path in PATHS {
         for size in [6, 200_000] {
             in_time(move || {
@@ -89,7 +89,7 @@ fn play(taken: usize, scene: fn(&World, &Client)) {
 
 #[test]
 fn owner_of_sent_body_may_use_the_request_on_drop() {
-    play(usize::MAX, |_, client| assert!(text(client).starts_with("HTTP/1.1 200 OK\r\n")));
+    run_scene(usize::MAX, |_, client| assert!(text(client).starts_with("HTTP/1.1 200 OK\r\n")));
 }
 
 #[test]
@@ -122,6 +122,6 @@ fn owner_of_queued_body_may_use_the_request_on_timeout() {
 /// Runs `scene` with clients that read nothing, a part of the head, and a part of the body.
 fn for_slow_clients(scene: fn(&World, &Client)) {
     for taken in [0, 20, 1_000] {
-        play(taken, scene);
+        run_scene(taken, scene);
     }
 }

@@ -19,7 +19,7 @@ async fn write(stream: &mut Upgraded, bytes: &[u8]) {
 }
 
 /// Sends a last message when the server shuts down.
-async fn polite(mut stream: Upgraded) {
+async fn say_goodbye(mut stream: Upgraded) {
     stream.draining().await;
     write(&mut stream, b"goodbye").await;
 }
@@ -55,7 +55,7 @@ fn closed_after(world: &World, client: &Client) -> Duration {
 
 #[test]
 fn upgraded_stream_is_notified_of_a_shutdown() {
-    let (world, client) = upgraded(None, polite);
+    let (world, client) = upgraded(None, say_goodbye);
     world.memory.advance(seconds(1000));
     assert!(!client.is_closed());
     world.handle.shutdown(seconds(30));
@@ -108,7 +108,7 @@ fn stream_upgraded_during_the_shutdown_has_its_whole_grace() {
 #[test]
 fn handle_waits_for_a_shutdown_by_another_thread() {
     for close in [false, true] {
-        let (world, _client) = upgraded(None, polite);
+        let (world, _client) = upgraded(None, say_goodbye);
         let notes = Notes::default();
         let kept = notes.clone();
         let handle = world.handle.clone();

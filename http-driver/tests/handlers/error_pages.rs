@@ -220,7 +220,7 @@ fn connections_over_a_limit_have_a_page() {
 }
 
 #[test]
-fn causes_are_told_apart() {
+fn server_errors_have_distinct_kinds() {
     let causes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&causes);
     let world = start_with(application, |server| {
@@ -245,7 +245,7 @@ fn causes_are_told_apart() {
 
 /// All of these are mistakes of the application, or it chose the default.
 #[test]
-fn invalid_page_leaves_the_default() {
+fn invalid_page_falls_back_to_the_default() {
     for (name, message) in [
         ("none", None),
         ("panic", Some("panicked")),
@@ -287,7 +287,7 @@ fn invalid_page_leaves_the_default() {
 }
 
 #[test]
-fn an_error_whose_status_the_handler_changes_is_its_own() {
+fn handler_error_with_a_changed_status_has_no_page() {
     let world = with_pages();
     let packed = "Content-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n";
     let all = received(&world, &request("POST", "/text-400", packed, "xx"));
@@ -296,7 +296,7 @@ fn an_error_whose_status_the_handler_changes_is_its_own() {
 }
 
 #[test]
-fn a_refusal_before_the_handler_is_the_applications_own() {
+fn refusal_by_the_body_policy_has_no_page() {
     let world = start_with(application, |server| {
         server.on_error(page).body_policy(|head| match head.path() {
             "/policy" => panic!("on purpose"),
@@ -309,7 +309,7 @@ fn a_refusal_before_the_handler_is_the_applications_own() {
 }
 
 #[test]
-fn a_handler_that_streams_responds_413_itself() {
+fn streaming_handler_responds_with_its_own_413() {
     let handler = async |_: Memory, mut request: Request| {
         let mut received = 0;
         while let Some(piece) = request.body_mut().next().await {
@@ -335,7 +335,7 @@ fn a_handler_that_streams_responds_413_itself() {
 }
 
 #[test]
-fn tunnels_that_are_not_opened_have_the_page() {
+fn refused_tunnels_have_the_page() {
     let world = start_with(async |_: Memory, _: Request| "ok", |server| server.on_error(page));
     let body = "501 : Not Implemented".to_owned();
     let received = world.ask(&world.connect(), "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
@@ -375,7 +375,7 @@ fn no_lock_is_held_while_the_function_runs() {
 }
 
 #[test]
-fn the_access_log_has_the_size_of_the_page() {
+fn access_log_has_the_size_of_the_page() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&lines);
     let world = start_with(application, |server| {

@@ -13,10 +13,10 @@ use crate::world::{Notes, OnDrop, World, errors, get, in_time, seconds, start, t
 
 /// Events that the test provides one by one.
 #[derive(Clone, Default)]
-struct Source(Arc<Mutex<Given>>);
+struct Source(Arc<Mutex<SourceState>>);
 
 #[derive(Default)]
-struct Given {
+struct SourceState {
     events: VecDeque<Result<Event, &'static str>>,
     ended: bool,
     /// The text of an event that is repeated endlessly.
@@ -29,7 +29,7 @@ impl Source {
         self.change(|given| given.events.push_back(event));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Given)) {
+    fn change(&self, change: impl FnOnce(&mut SourceState)) {
         let mut given = self.0.lock().unwrap();
         change(&mut given);
         let waker = given.waker.take();
@@ -181,7 +181,7 @@ fn comments_are_not_sent_while_the_client_does_not_read() {
 }
 
 #[test]
-fn stream_is_dropped_when_the_client_has_left() {
+fn stream_is_dropped_when_the_client_has_disconnected() {
     let (world, source, notes) = serve(|events| events);
     let client = world.client(get("/"));
     source.give(Ok(Event::new("one")));

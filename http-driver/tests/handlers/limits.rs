@@ -301,7 +301,7 @@ fn start_limited(limits: RequestLimits, policy: fn() -> BodyPolicy) -> World {
 const POLICIES: [fn() -> BodyPolicy; 3] = [|| BodyPolicy::Buffer, || BodyPolicy::Stream, || BodyPolicy::StreamUpTo(10)];
 
 #[test]
-fn request_has_a_body_size_of_its_own() {
+fn request_has_its_own_body_size() {
     for policy in POLICIES {
         let world = start_limited(RequestLimits::new().max_body_size(20), policy);
         let client = world.connect();
@@ -315,7 +315,7 @@ fn request_has_a_body_size_of_its_own() {
 }
 
 #[test]
-fn request_has_body_timeouts_of_its_own() {
+fn request_has_its_own_body_timeouts() {
     for policy in POLICIES {
         let limits = RequestLimits::new().body_timeout(seconds(100)).body_rate(0);
         let world = start_limited(limits, policy);
@@ -337,7 +337,7 @@ fn request_has_body_timeouts_of_its_own() {
 }
 
 #[test]
-fn request_has_a_handler_timeout_of_its_own() {
+fn request_has_its_own_handler_timeout() {
     for policy in POLICIES {
         let world = start_limited(RequestLimits::new().handler_timeout(seconds(5)), policy);
         let own = world.client(format!("{}x", post_head("/own-never", 1)));
@@ -351,7 +351,7 @@ fn request_has_a_handler_timeout_of_its_own() {
 }
 
 #[test]
-fn request_has_a_framing_limit_of_its_own() {
+fn request_has_its_own_framing_limit() {
     let chunk = format!("1;x={}\r\nx\r\n0\r\n\r\n", "y".repeat(2000));
     let request = |path: &str| format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}");
     for policy in POLICIES {
@@ -388,7 +388,7 @@ fn start_choosing(choose: impl Fn(&RequestHead) -> Option<RequestLimits> + Send 
 }
 
 #[test]
-fn any_request_has_a_handler_timeout_of_its_own() {
+fn any_request_can_have_its_own_handler_timeout() {
     let world = start_choosing(|head| {
         head.path().starts_with("/report").then(|| RequestLimits::new().handler_timeout(seconds(300)))
     });

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use httpants_driver::{AccessLog, BodyPolicy, Handler, Request, Response, Server};
 use httpants_testkit::memory::{Client, Memory};
 
-use crate::world::{Got, World, failed, get, in_time, ok, post, responses, start, start_with};
+use crate::world::{ReceivedResponse, World, failed, get, in_time, ok, post, responses, start, start_with};
 
 /// A value that panics when it is dropped.
 struct Panics;
@@ -23,10 +23,10 @@ impl Drop for Panics {
 }
 
 /// A stream that yields this many pieces; then it panics, ends or waits.
-struct Pieces<D>(usize, Behind, D);
+struct Pieces<D>(usize, AfterPieces, D);
 
 #[derive(Clone, Copy)]
-enum Behind {
+enum AfterPieces {
     Panic,
     End,
     Nothing,
@@ -41,17 +41,17 @@ impl<D: Unpin> Stream for Pieces<D> {
             return Poll::Ready(Some(Ok(Bytes::from_static(b"piece"))));
         }
         match self.1 {
-            Behind::Panic => panic!("on purpose"),
-            Behind::End => Poll::Ready(None),
-            Behind::Nothing => Poll::Pending,
+            AfterPieces::Panic => panic!("on purpose"),
+            AfterPieces::End => Poll::Ready(None),
+            AfterPieces::Nothing => Poll::Pending,
         }
     }
 }
 
 /// A future that is ready at once, and panics when it is dropped.
-struct Done(Option<Response>, Panics);
+struct ReadyResponse(Option<Response>, Panics);
 
-impl Future for Done {
+impl Future for ReadyResponse {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Response> {
@@ -67,12 +67,12 @@ fn application(_: Memory, request: Request) -> Handling {
     match &*path {
         "/function" => panic!("on purpose"),
         "/future" => Box::pin(async { panic!("on purpose") }),
-        "/drop-of-future" => Box::pin(Done(Some("done".into()), Panics)),
+        "/drop-of-future" => Box::pin(ReadyResponse(Some("done".into()), Panics)),
         "/drop-of-waiting-future" => Box::pin(async {
             let _panics = Panics;
             pending().await
         }),
-        "/drop-behind-response" => Box::pin(async move {
+        "/drop-after-response" => Box::pin(async move {
             let _panics = Panics;
             let _ = request.responder().send_response("sent", 200, "text/plain");
             pending().await
@@ -89,11 +89,11 @@ fn respond(path: &str) -> Response {
         pending::<()>().await;
     };
     match path {
-        "/first-poll-of-stream" => Response::stream(Pieces(0, Behind::Panic, ())),
-        "/late-poll-of-stream" => Response::stream(Pieces(3, Behind::Panic, ())),
-        "/drop-of-stream" | "/head-of-stream" => Response::stream(Pieces(2, Behind::End, Panics)),
-        "/drop-of-waiting-stream" => Response::stream(Pieces(2, Behind::Nothing, Panics)),
-        "/drop-of-unsent-stream" => Response::stream(Pieces(2, Behind::End, Panics)).with_header("A", "\n"),
+        "/first-poll-of-stream" => Response::stream(Pieces(0, AfterPieces::Panic, ())),
+        "/late-poll-of-stream" => Response::stream(Pieces(3, AfterPieces::Panic, ())),
+        "/drop-of-stream" | "/head-of-stream" => Response::stream(Pieces(2, AfterPieces::End, Panics)),
+        "/drop-of-waiting-stream" => Response::stream(Pieces(2, AfterPieces::Nothing, Panics)),
+        "/drop-of-unsent-stream" => Response::stream(Pieces(2, AfterPieces::End, Panics)).with_header("A", "\n"),
         "/upgrade" => Response::upgrade("echo", async |_| panic!("on purpose")),
         "/upgrade-function" => Response::upgrade("echo", |_| -> std::future::Ready<()> { panic!("on purpose") }),
         "/drop-of-upgrade" => Response::upgrade("echo", upgrade),
@@ -107,7 +107,7 @@ fn respond(path: &str) -> Response {
 
 /// Sends the request between two others on one connection; returns the later two responses, if any,
 /// and the client.
-fn play(world: &World, request: impl AsRef<str>) -> (Vec<Got>, Client) {
+fn run_scene(world: &World, request: impl AsRef<str>) -> (Vec<ReceivedResponse>, Client) {
     let client = world.connect();
     let mut received = world.ask(&client, get("/before") + request.as_ref() + &get("/after"));
     assert!(!received.is_empty(), "the previous response is lost");
@@ -127,7 +127,7 @@ fn panic_before_a_response_is_only_a_500() {
     for path in before_a_head {
         in_time(move || {
             let world = start(application);
-            let (received, client) = play(&world, get(path));
+            let (received, client) = run_scene(&world, get(path));
             assert_eq!(received, [failed(), ok("/after")], "{path}");
             assert!(!client.is_ended() && panics(&world) == 1, "{path}");
         });
@@ -139,7 +139,7 @@ fn panic_after_a_response_does_not_change_it() {
     for (path, body) in [("/drop-of-future", "done"), ("/drop-of-stream", "piecepiece")] {
         in_time(move || {
             let world = start(application);
-            let (received, client) = play(&world, get(path));
+            let (received, client) = run_scene(&world, get(path));
             assert_eq!(received, [ok(body), ok("/after")], "{path}");
             assert!(!client.is_ended() && panics(&world) == 1, "{path}");
         });
@@ -158,7 +158,7 @@ fn panic_dropping_a_stream_for_head_changes_nothing() {
 #[test]
 fn panic_within_a_response_breaks_the_connection() {
     let world = start(application);
-    let (received, client) = play(&world, get("/late-poll-of-stream"));
+    let (received, client) = run_scene(&world, get("/late-poll-of-stream"));
     assert_eq!(received, [(200, None)], "it does not look complete");
     assert!(client.is_ended() && panics(&world) == 1);
 }
@@ -168,7 +168,7 @@ fn panic_of_an_upgrade_ends_its_connection() {
     for path in ["/upgrade", "/upgrade-function"] {
         let world = start(application);
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
-        let (received, client) = play(&world, request);
+        let (received, client) = run_scene(&world, request);
         assert_eq!(received[0].0, 101, "{path}");
         assert!(client.is_closed() && panics(&world) == 1, "{path}");
     }
@@ -180,7 +180,7 @@ fn panic_in_body_policy_is_only_a_500() {
         server.body_policy(|head| if head.path() == "/panic" { panic!("on purpose") } else { BodyPolicy::Buffer })
     });
     for body in ["", "12345"] {
-        let (received, client) = play(&world, post("/panic", body));
+        let (received, client) = run_scene(&world, post("/panic", body));
         let expected = if body.is_empty() { ok("/panic") } else { failed() };
         assert_eq!(received, [expected, ok("/after")], "it is not called without a body");
         assert!(!client.is_ended());
@@ -189,9 +189,9 @@ fn panic_in_body_policy_is_only_a_500() {
 }
 
 /// A handler with its own body policy.
-struct Chooses;
+struct PolicyHandler;
 
-impl Handler for Chooses {
+impl Handler for PolicyHandler {
     type Output = Response;
     type Future = Handling;
 
@@ -207,11 +207,11 @@ impl Handler for Chooses {
 #[test]
 fn panic_in_body_policy_of_the_handler_is_only_a_500() {
     let memory = Memory::new();
-    let handle = memory.start(Server::with_runtime(memory.clone(), Chooses));
+    let handle = memory.start(Server::with_runtime(memory.clone(), PolicyHandler));
     let world = World { memory, handle };
     // The larger body exceeds the drain limit.
     for size in [5, 100_000] {
-        let (received, client) = play(&world, post("/", &"x".repeat(size)));
+        let (received, client) = run_scene(&world, post("/", &"x".repeat(size)));
         assert_eq!(received[0], failed());
         assert_eq!((received.len(), client.is_ended()), if size == 5 { (2, false) } else { (1, true) });
     }
@@ -219,10 +219,10 @@ fn panic_in_body_policy_of_the_handler_is_only_a_500() {
 }
 
 /// A value that panics when it is converted to a response.
-struct Refuses;
+struct PanicsInConversion;
 
-impl From<Refuses> for Response {
-    fn from(_: Refuses) -> Self {
+impl From<PanicsInConversion> for Response {
+    fn from(_: PanicsInConversion) -> Self {
         panic!("on purpose")
     }
 }
@@ -230,10 +230,10 @@ impl From<Refuses> for Response {
 #[test]
 fn panic_in_the_conversion_to_a_response_is_a_500() {
     let world = start(async |_, request: Request| match request.path() {
-        "/panic" => Err(Refuses),
+        "/panic" => Err(PanicsInConversion),
         path => Ok(Response::text(path.to_owned())),
     });
-    let (received, _client) = play(&world, get("/panic"));
+    let (received, _client) = run_scene(&world, get("/panic"));
     assert_eq!(received, [failed(), ok("/after")]);
 }
 
@@ -241,7 +241,7 @@ fn panic_in_the_conversion_to_a_response_is_a_500() {
 fn panic_in_the_access_log_loses_only_its_line() {
     let log = AccessLog::common(|line| assert!(!line.contains("GET /panic"), "on purpose"));
     let world = start_with(application, |server| server.access_log(log));
-    let (received, client) = play(&world, get("/panic"));
+    let (received, client) = run_scene(&world, get("/panic"));
     assert_eq!(received, [ok("/panic"), ok("/after")]);
     assert!(!client.is_ended() && panics(&world) == 1);
     let waiting = world.client(get("/drop-of-waiting-stream"));
@@ -251,7 +251,7 @@ fn panic_in_the_access_log_loses_only_its_line() {
 }
 
 const WAITING: [&str; 4] =
-    ["/drop-of-waiting-future", "/drop-behind-response", "/drop-of-waiting-stream", "/drop-of-upgrade"];
+    ["/drop-of-waiting-future", "/drop-after-response", "/drop-of-waiting-stream", "/drop-of-upgrade"];
 
 /// Returns the request, which always offers an upgrade.
 fn offer(path: &str) -> String {
@@ -273,9 +273,9 @@ fn panic_in_drop_at_close_does_not_stop_the_runtime() {
 }
 
 #[test]
-fn panic_in_drop_after_the_client_left_is_caught() {
+fn panic_in_drop_after_a_disconnect_is_caught() {
     let world = start(application);
-    let client = world.client(get("/drop-behind-response"));
+    let client = world.client(get("/drop-after-response"));
     client.end();
     world.memory.run();
     assert!(client.is_closed() && world.handle.connections() == 1);
@@ -310,7 +310,7 @@ fn panic_with_a_value_that_panics_is_only_a_500() {
         Response::text(request.path().to_owned())
     };
     let world = start(handler);
-    let (received, client) = play(&world, get("/value"));
+    let (received, client) = run_scene(&world, get("/value"));
     assert_eq!(received, [failed(), ok("/after")]);
     assert!(!client.is_ended() && panics(&world) == 1);
 }

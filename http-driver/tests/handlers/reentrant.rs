@@ -24,12 +24,12 @@ pub(crate) fn ask(request: &Request) -> bool {
 }
 
 /// A value that uses the request when it is dropped, and records that.
-pub(crate) struct Asks {
+pub(crate) struct UsesRequest {
     pub(crate) request: Request,
     pub(crate) notes: Notes,
 }
 
-impl Drop for Asks {
+impl Drop for UsesRequest {
     fn drop(&mut self) {
         ask(&self.request);
         self.notes.add("dropped");
@@ -38,7 +38,7 @@ impl Drop for Asks {
 
 /// A stream that yields a piece repeatedly, or waits forever.
 struct Pieces {
-    _asks: Asks,
+    _asks: UsesRequest,
     left: usize,
     ends: bool,
 }
@@ -89,7 +89,7 @@ fn drop_of_a_stream_may_use_the_request() {
                 let notes = Notes::default();
                 let kept = notes.clone();
                 let world = start(move |_, request: Request| {
-                    let asks = Asks { request, notes: kept.clone() };
+                    let asks = UsesRequest { request, notes: kept.clone() };
                     async move { Response::stream(Pieces { _asks: asks, left: 3, ends: matches!(end, End::Nothing) }) }
                 });
                 let client = world.client(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -108,7 +108,7 @@ fn drop_of_a_handler_may_use_the_request() {
             let notes = Notes::default();
             let kept = notes.clone();
             let world = start_streaming(move |_, request: Request| {
-                let asks = Asks { request, notes: kept.clone() };
+                let asks = UsesRequest { request, notes: kept.clone() };
                 async move {
                     if !matches!(end, End::Nothing) {
                         pending::<()>().await;
@@ -125,9 +125,9 @@ fn drop_of_a_handler_may_use_the_request() {
 }
 
 /// A future that waits forever, and uses the request when it is polled and dropped.
-struct AsksOn(Asks);
+struct PollsRequest(UsesRequest);
 
-impl Future for AsksOn {
+impl Future for PollsRequest {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
@@ -145,12 +145,12 @@ fn upgrade_may_use_its_request() {
             let notes = Notes::default();
             let kept = notes.clone();
             let world = start(move |_, request: Request| {
-                let asks = Asks { request, notes: kept.clone() };
+                let asks = UsesRequest { request, notes: kept.clone() };
                 async move {
                     Response::upgrade("echo", move |_| {
                         asks.notes.add(format!("closed: {}", asks.request.is_peer_closed()));
                         let ends = matches!(end, End::Nothing);
-                        async move { if ends { drop(asks) } else { AsksOn(asks).await } }
+                        async move { if ends { drop(asks) } else { PollsRequest(asks).await } }
                     })
                 }
             });
@@ -170,7 +170,7 @@ fn refused_upgrade_may_use_its_request_on_drop() {
         let notes = Notes::default();
         let kept = notes.clone();
         let world = start(move |_, request: Request| {
-            let asks = Asks { request, notes: kept.clone() };
+            let asks = UsesRequest { request, notes: kept.clone() };
             async move { Response::upgrade("echo", move |_| async move { drop(asks) }) }
         });
         let client = world.connect();

@@ -115,10 +115,10 @@ fn delayed_shutdown_begins_at_the_earliest_of_its_times() {
 fn response_ready_at_the_shutdown_has_connection_close() {
     let world = start(async |_, _: Request| "done");
     let request = post("/", "12345");
-    let (before, behind) = request.split_at(request.len() - 2);
+    let (before, following) = request.split_at(request.len() - 2);
     let client = world.client(before);
     world.handle.shutdown(seconds(5));
-    client.send(behind.as_bytes());
+    client.send(following.as_bytes());
     world.memory.run();
     let got = text(&client);
     assert!(got.contains("\r\nConnection: close\r\n"), "{got}");

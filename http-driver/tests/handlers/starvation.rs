@@ -23,12 +23,12 @@ struct Progress {
 }
 
 /// Maximum number of steps: more than one turn has, but not so many that the test takes long.
-const MOST: usize = 100_000;
+const MAX_STEPS: usize = 100_000;
 
 impl Work {
     /// Does one step; returns whether to continue.
     fn step(&self) -> bool {
-        self.0.done.fetch_add(1, Ordering::Relaxed) < MOST && !self.0.stopped.load(Ordering::Relaxed)
+        self.0.done.fetch_add(1, Ordering::Relaxed) < MAX_STEPS && !self.0.stopped.load(Ordering::Relaxed)
     }
 
     fn stop(&self) {
@@ -40,14 +40,14 @@ impl Work {
     fn assert_shared(&self, what: &str) {
         let done = self.0.done.load(Ordering::Relaxed);
         assert!(self.0.stopped.load(Ordering::Relaxed), "{what}: no other connection was served");
-        assert!((2..=MOST / 2).contains(&done), "{what}: {done} steps");
+        assert!((2..=MAX_STEPS / 2).contains(&done), "{what}: {done} steps");
     }
 }
 
 /// A stream that yields the same piece until another connection is served.
-struct Same(Work, Bytes);
+struct RepeatedPiece(Work, Bytes);
 
-impl Stream for Same {
+impl Stream for RepeatedPiece {
     type Item = Result<Bytes, std::io::Error>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -68,8 +68,8 @@ async fn send_on(work: Work, request: Request, piece: &'static [u8]) -> Result<R
 
 async fn application(work: Work, request: Request) -> Result<Response, Misuse> {
     match request.path() {
-        "/empty-pieces" => Ok(Response::stream(Same(work, Bytes::new()))),
-        "/pieces" => Ok(Response::stream(Same(work, Bytes::from_static(b"piece")))),
+        "/empty-pieces" => Ok(Response::stream(RepeatedPiece(work, Bytes::new()))),
+        "/pieces" => Ok(Response::stream(RepeatedPiece(work, Bytes::from_static(b"piece")))),
         "/empty-sends" => send_on(work, request, b"").await,
         "/sends" => send_on(work, request, b"piece").await,
         _ => {
@@ -105,7 +105,7 @@ fn endless_responses_do_not_starve_other_tasks() {
 }
 
 #[test]
-fn endless_response_is_dropped_when_the_client_leaves() {
+fn endless_response_is_dropped_when_the_client_disconnects() {
     for path in ["/empty-pieces", "/pieces", "/empty-sends", "/sends"] {
         in_time(move || {
             let work = Work::default();
@@ -117,7 +117,7 @@ fn endless_response_is_dropped_when_the_client_leaves() {
             client.reset();
             world.memory.run();
             world.assert_left();
-            assert!(work.0.done.load(Ordering::Relaxed) < MOST, "{path}");
+            assert!(work.0.done.load(Ordering::Relaxed) < MAX_STEPS, "{path}");
         });
     }
 }
@@ -189,14 +189,14 @@ fn repeated_body_error_does_not_starve_other_tasks() {
 
 /// A handler in a loop of reads is dropped when it yields.
 #[test]
-fn body_error_ends_the_handler_of_a_client_that_left() {
+fn body_error_ends_the_handler_of_a_disconnected_client() {
     in_time(|| {
         let work = Work::default();
         let world = start_reading(&work);
         let client = world.client(post_head("/", 10) + "12345");
         client.end();
         world.memory.run();
-        assert!(work.0.done.load(Ordering::Relaxed) < MOST);
+        assert!(work.0.done.load(Ordering::Relaxed) < MAX_STEPS);
         world.memory.advance(seconds(3));
         world.assert_left();
     });

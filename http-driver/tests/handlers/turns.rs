@@ -13,7 +13,7 @@ use httpants_driver::{Handle, Request, Response};
 use httpants_testkit::memory::Client;
 
 use crate::altered::Altered;
-use crate::world::{Got, get, millis, ok, responses, seconds, text};
+use crate::world::{ReceivedResponse, get, millis, ok, responses, seconds, text};
 
 /// A stream that yields `count` pieces without waiting, and counts them in `done`.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl Stream for Pieces {
 /// Requests a stream whose turns take long, and at the same time another path by another client.
 /// Returns what they received, and the number of pieces that were yielded before the other request
 /// was handled.
-fn ask_both(path: &str) -> (Client, Vec<Got>, usize) {
+fn ask_both(path: &str) -> (Client, Vec<ReceivedResponse>, usize) {
     let (pieces, handle) = (Pieces { done: Arc::default(), count: 10_000 }, Arc::new(OnceLock::<Handle>::new()));
     let (done, before, kept) = (Arc::clone(&pieces.done), Arc::new(AtomicUsize::new(0)), Arc::clone(&handle));
     let noted = Arc::clone(&before);

@@ -3,7 +3,7 @@
 use httpants_driver::{Misuse, Request, Response};
 use httpants_testkit::memory::Memory;
 
-use crate::world::{Got, errors, failed, get, ok, responses, seconds, start, start_streaming};
+use crate::world::{ReceivedResponse, errors, failed, get, ok, responses, seconds, start, start_streaming};
 
 /// Responds as selected by the first segment of the path or the authority.
 async fn application(_: Memory, request: Request) -> Result<Response, Misuse> {
@@ -34,7 +34,7 @@ async fn application(_: Memory, request: Request) -> Result<Response, Misuse> {
 
 /// Returns the responses to a request and, after a day, to the next one. Checks that the connection
 /// is then usable or closed, and that the error was logged.
-fn play(request: String) -> Vec<Got> {
+fn run_scene(request: String) -> Vec<ReceivedResponse> {
     let mut received = Vec::new();
     let errors = errors(|| {
         let world = start(application);
@@ -68,7 +68,7 @@ fn connect(case: &str) -> String {
 fn upgrade_without_an_offer_is_a_500() {
     let cases = ["tunnel", "upgrade-200", "upgrade-204", "upgrade", "responder-101", "whole-101", "stream-101"];
     for case in cases {
-        assert_eq!(play(get(&format!("/{case}"))), [failed(), ok("next")], "{case}");
+        assert_eq!(run_scene(get(&format!("/{case}"))), [failed(), ok("next")], "{case}");
     }
 }
 
@@ -76,14 +76,14 @@ fn upgrade_without_an_offer_is_a_500() {
 fn other_status_than_101_to_an_offer_is_a_500() {
     for case in ["tunnel", "upgrade-200", "upgrade-204", "responder-101", "whole-101", "stream-101"] {
         let offer = format!("GET /{case} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
-        assert_eq!(play(offer), [failed(), ok("next")], "{case}");
+        assert_eq!(run_scene(offer), [failed(), ok("next")], "{case}");
     }
 }
 
 #[test]
 fn success_to_connect_without_a_tunnel_is_a_501() {
     for case in ["whole", "stream", "empty", "responder"] {
-        assert_eq!(play(connect(case)), [not_implemented(), ok("next")], "{case}");
+        assert_eq!(run_scene(connect(case)), [not_implemented(), ok("next")], "{case}");
     }
 }
 

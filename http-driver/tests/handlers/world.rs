@@ -81,7 +81,7 @@ impl World {
     }
 
     /// Sends bytes and runs the tasks; returns the responses received.
-    pub(crate) fn ask(&self, client: &Client, bytes: impl AsRef<[u8]>) -> Vec<Got> {
+    pub(crate) fn ask(&self, client: &Client, bytes: impl AsRef<[u8]>) -> Vec<ReceivedResponse> {
         client.send(bytes.as_ref());
         self.memory.run();
         responses(client)
@@ -121,13 +121,13 @@ pub(crate) fn post_head(path: &str, length: usize) -> String {
 }
 
 /// A response: its status, and its body if complete.
-pub(crate) type Got = (u16, Option<String>);
+pub(crate) type ReceivedResponse = (u16, Option<String>);
 
-pub(crate) fn ok(body: &str) -> Got {
+pub(crate) fn ok(body: &str) -> ReceivedResponse {
     (200, Some(body.to_owned()))
 }
 
-pub(crate) fn failed() -> Got {
+pub(crate) fn failed() -> ReceivedResponse {
     (500, Some("Internal Server Error\n".to_owned()))
 }
 
@@ -137,22 +137,22 @@ pub(crate) fn text(client: &Client) -> String {
 }
 
 /// Returns the responses received since the last call; none may be to HEAD.
-pub(crate) fn responses(client: &Client) -> Vec<Got> {
+pub(crate) fn responses(client: &Client) -> Vec<ReceivedResponse> {
     let received = text(client);
     let (mut rest, mut all) = (&*received, Vec::new());
-    while let Some((head, behind)) = rest.split_once("\r\n\r\n") {
+    while let Some((head, after)) = rest.split_once("\r\n\r\n") {
         let status = head[9..12].parse().unwrap_or_else(|_| panic!("no status line: {head}"));
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-        let (body, behind) = match length {
-            _ if status < 200 || status == 204 || status == 304 => (Some(String::new()), behind),
-            Some(length) => match behind.split_at_checked(length.parse().unwrap()) {
-                Some((body, behind)) => (Some(body.to_owned()), behind),
+        let (body, after) = match length {
+            _ if status < 200 || status == 204 || status == 304 => (Some(String::new()), after),
+            Some(length) => match after.split_at_checked(length.parse().unwrap()) {
+                Some((body, after)) => (Some(body.to_owned()), after),
                 None => (None, ""),
             },
-            None => chunks(behind),
+            None => chunks(after),
         };
         all.push((status, body));
-        rest = behind;
+        rest = after;
     }
     all
 }
@@ -160,15 +160,15 @@ pub(crate) fn responses(client: &Client) -> Vec<Got> {
 fn chunks(mut rest: &str) -> (Option<String>, &str) {
     let mut body = String::new();
     loop {
-        let Some((size, behind)) = rest.split_once("\r\n") else { return (None, "") };
+        let Some((size, after)) = rest.split_once("\r\n") else { return (None, "") };
         let size = usize::from_str_radix(size, 16).unwrap();
-        let Some((data, behind)) = behind.split_at_checked(size) else { return (None, "") };
-        let Some(behind) = behind.strip_prefix("\r\n") else { return (None, "") };
+        let Some((data, after)) = after.split_at_checked(size) else { return (None, "") };
+        let Some(after) = after.strip_prefix("\r\n") else { return (None, "") };
         body.push_str(data);
         if size == 0 {
-            return (Some(body), behind);
+            return (Some(body), after);
         }
-        rest = behind;
+        rest = after;
     }
 }
 

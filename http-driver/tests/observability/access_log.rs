@@ -183,7 +183,7 @@ fn aborted_response_logs_the_bytes_sent() {
 }
 
 #[test]
-fn request_of_a_client_that_left_has_a_line() {
+fn request_of_a_disconnected_client_has_a_line() {
     let site = Site::new();
     let (client, _) = site.exchange(&get("/slow"));
     client.reset();

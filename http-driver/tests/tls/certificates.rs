@@ -77,7 +77,7 @@ fn errors_name_the_file_and_the_cause() {
     let (cut, junk) =
         (&certificate[..certificate.len() / 2], "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n");
     let empty = |label| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
-    for (certificate, key, said) in [
+    for (certificate, key, message) in [
         (key, key, "cert.pem: contains no certificate"),
         (&identity.der()[..], key, "cert.pem: not PEM: no -----BEGIN line found"),
         (b"", key, "cert.pem: not PEM: no -----BEGIN line found"),
@@ -100,7 +100,7 @@ fn errors_name_the_file_and_the_cause() {
         (certificate, other.key.as_bytes(), "key.pem: private key does not match the certificate in cert.pem"),
     ] {
         let (_, text) = error(certificate, key);
-        assert!(if said.ends_with(": ") { text.starts_with(said) } else { text == said }, "{text}");
+        assert!(if message.ends_with(": ") { text.starts_with(message) } else { text == message }, "{text}");
     }
 }
 
@@ -137,7 +137,7 @@ fn sni_name_must_be_valid_and_match_its_certificate() {
 #[test]
 fn expired_certificate_is_used_with_a_warning() {
     use std::sync::Mutex;
-    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
     struct Log;
     struct Text<'a>(&'a mut String);
     impl tracing::field::Visit for Text<'_> {
@@ -157,7 +157,7 @@ fn expired_certificate_is_used_with_a_warning() {
         fn event(&self, event: &tracing::Event<'_>) {
             let mut text = String::new();
             event.record(&mut Text(&mut text));
-            SAID.lock().unwrap().push(text);
+            LOGGED.lock().unwrap().push(text);
         }
         fn enter(&self, _: &tracing::span::Id) {}
         fn exit(&self, _: &tracing::span::Id) {}
@@ -170,10 +170,12 @@ fn expired_certificate_is_used_with_a_warning() {
             let _ = identity.tls();
         }
     });
-    let said = std::mem::take(&mut *SAID.lock().unwrap());
-    assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("the TLS certificate has expired") && said[0].contains("certificate passed as bytes"));
-    assert!(said[1].contains("the TLS certificate is not valid yet"));
+    let messages = std::mem::take(&mut *LOGGED.lock().unwrap());
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(
+        messages[0].contains("the TLS certificate has expired") && messages[0].contains("certificate passed as bytes")
+    );
+    assert!(messages[1].contains("the TLS certificate is not valid yet"));
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Client {
     }
 
     /// Completes the handshake.
-    pub(crate) fn shake(mut self) -> Self {
+    pub(crate) fn complete_handshake(mut self) -> Self {
         self.pump();
         assert_eq!(self.error, None);
         assert!(!self.session.is_handshaking());
@@ -131,7 +131,7 @@ impl Client {
         response.split_once("\r\n\r\n").unwrap().1.into()
     }
 
-    pub(crate) fn say_end(&mut self) {
+    pub(crate) fn send_close_notify(&mut self) {
         self.session.send_close_notify();
         self.pump();
     }

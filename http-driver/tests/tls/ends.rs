@@ -15,7 +15,7 @@ fn close_notify_follows_the_last_response() {
         for seed in 0..20 {
             let memory = Memory::with_faults(seed, if seed == 0 { Faults::default() } else { Faults::all() });
             serve(&memory, tls());
-            let mut client = Client::new(&memory).shake();
+            let mut client = Client::new(&memory).complete_handshake();
             client.write(request.as_bytes());
             assert!(client.text().ends_with("\r\n\r\n/end"));
             assert!(client.is_closed && client.wire.is_ended() && !client.wire.is_reset());
@@ -27,11 +27,11 @@ fn close_notify_follows_the_last_response() {
 fn close_notify_follows_a_refusal() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.write(b"nonsense\r\n\r\n");
     assert!(client.text().starts_with("HTTP/1.1 400 "));
     assert!(client.is_closed && !client.wire.is_closed(), "it lingers");
-    client.say_end();
+    client.send_close_notify();
     assert!(client.wire.is_closed());
 }
 
@@ -39,9 +39,9 @@ fn close_notify_follows_a_refusal() {
 fn close_notify_of_an_idle_client_is_returned() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     assert_eq!(client.content("/one"), "/one");
-    client.say_end();
+    client.send_close_notify();
     assert!(client.is_closed && client.wire.is_closed());
     assert_eq!(handle.connections(), 0);
 }
@@ -50,9 +50,9 @@ fn close_notify_of_an_idle_client_is_returned() {
 fn client_that_sent_close_notify_gets_its_response() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     std::io::Write::write_all(&mut client.session.writer(), b"GET /last HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
-    client.say_end();
+    client.send_close_notify();
     assert!(client.text().ends_with("\r\n\r\n/last"));
     assert!(client.is_closed);
 }
@@ -62,7 +62,7 @@ fn client_that_sent_close_notify_gets_its_response() {
 fn bytes_after_close_notify_are_ignored() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.session.send_close_notify();
     let mut flight = client.flight();
     flight.extend([23, 3, 3, 0, 40].into_iter().chain([7; 40]).chain([0xFF; 50_000]));
@@ -78,7 +78,7 @@ fn body_cut_off_without_close_notify_is_refused() {
     for (framing, sent) in [("Content-Length: 10", "12345"), ("Transfer-Encoding: chunked", "5\r\n12345\r\n")] {
         let memory = Memory::new();
         let handle = serve(&memory, tls());
-        let mut client = Client::new(&memory).shake();
+        let mut client = Client::new(&memory).complete_handshake();
         client.write(format!("POST /length HTTP/1.1\r\nHost: a.test\r\n{framing}\r\n\r\n{sent}").as_bytes());
         client.wire.end();
         memory.run();
@@ -92,7 +92,7 @@ fn body_cut_off_without_close_notify_is_refused() {
 fn whole_request_without_close_notify_is_served() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     std::io::Write::write_all(
         &mut client.session.writer(),
         b"POST /length HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n12345",
@@ -110,7 +110,7 @@ fn whole_request_without_close_notify_is_served() {
 fn response_is_finished_without_close_notify() {
     let ((_folder, root), memory) = (folder(), Memory::new());
     serve_with(&memory, tls(), |server| server.file_root(root));
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.wire.take_only(1000);
     client.write(b"GET /file HTTP/1.1\r\nHost: a.test\r\n\r\n");
     client.wire.end();
@@ -126,7 +126,7 @@ fn aborted_response_has_no_close_notify() {
     for (version, is_reset) in [("1.1", false), ("1.0", true)] {
         let memory = Memory::new();
         serve(&memory, tls());
-        let mut client = Client::new(&memory).shake();
+        let mut client = Client::new(&memory).complete_handshake();
         client.write(format!("GET /half HTTP/{version}\r\nHost: a.test\r\n\r\n").as_bytes());
         let text = client.text();
         assert!(text.contains("half") && !text.ends_with("0\r\n\r\n"), "{text}");
@@ -140,7 +140,7 @@ fn aborted_response_has_no_close_notify() {
 fn changed_byte_ends_the_connection_with_an_alert() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     assert_eq!(client.content("/one"), "/one");
     std::io::Write::write_all(&mut client.session.writer(), b"GET /two HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
     let mut flight = client.flight();
@@ -158,13 +158,13 @@ fn upgraded_stream_is_encrypted_in_both_directions() {
     for seed in 0..20 {
         let memory = Memory::with_faults(seed, Faults::all());
         let handle = serve(&memory, tls());
-        let mut client = Client::new(&memory).shake();
+        let mut client = Client::new(&memory).complete_handshake();
         client.write(b"GET /upgrade HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nearly ");
         assert!(client.text().ends_with("\r\n\r\nearly "));
         let bytes = vec![b'x'; 200_000];
         client.write(&bytes);
         assert!(std::mem::take(&mut client.received) == bytes);
-        client.say_end();
+        client.send_close_notify();
         assert!(client.is_closed);
         assert_eq!(handle.connections(), 0);
     }
@@ -174,7 +174,7 @@ fn upgraded_stream_is_encrypted_in_both_directions() {
 fn upgraded_stream_reports_a_missing_close_notify() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.write(b"GET /upgrade HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     client.wire.end();
     memory.run();
@@ -185,7 +185,7 @@ fn upgraded_stream_reports_a_missing_close_notify() {
 fn idle_tls_connection_ends_at_its_timeout() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     assert_eq!(client.content("/one"), "/one");
     let polls = memory.polls();
     memory.advance(Duration::from_secs(74));

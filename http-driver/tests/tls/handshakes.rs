@@ -15,12 +15,12 @@ use crate::client::{Client, VERSIONS, config};
 
 #[test]
 fn request_has_the_tls_session() {
-    for (version, said) in VERSIONS.into_iter().zip(["TLSv1.2 TLS_ECDHE_ECDSA_", "TLSv1.3 TLS13_AES_"]) {
+    for (version, session) in VERSIONS.into_iter().zip(["TLSv1.2 TLS_ECDHE_ECDSA_", "TLSv1.3 TLS13_AES_"]) {
         let memory = Memory::new();
         serve(&memory, tls());
-        let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake();
+        let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").complete_handshake();
         let content = client.content("/tls");
-        assert!(content.starts_with(&format!("https://a.test/tls true 192.0.2.1 {said}")), "{content}");
+        assert!(content.starts_with(&format!("https://a.test/tls true 192.0.2.1 {session}")), "{content}");
         assert!(content.ends_with(" a.test None false 0"), "{content}");
     }
 }
@@ -30,7 +30,8 @@ fn request_has_the_tls_session() {
 fn connections_keep_their_own_session_between_requests() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut clients = VERSIONS.map(|version| Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake());
+    let mut clients =
+        VERSIONS.map(|version| Client::with(&memory, &Arc::new(config(version, None)), "a.test").complete_handshake());
     for _ in 0..3 {
         let [first, second] = &mut clients;
         assert!(first.content("/tls").contains(" TLSv1.2 "));
@@ -85,7 +86,7 @@ fn handshake_survives_network_faults() {
         let memory = Memory::with_faults(seed, Faults::all());
         serve(&memory, tls());
         let version = VERSIONS[usize::from(seed % 2 == 0)];
-        let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake();
+        let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").complete_handshake();
         assert_eq!(client.content("/one"), "/one");
         assert_eq!(client.content("/two"), "/two");
     }
@@ -100,7 +101,7 @@ fn stalled_handshake_is_dropped_without_delaying_others() {
         let flight = stalled.flight();
         stalled.wire.send(&flight[..sent]);
         memory.run();
-        assert_eq!(Client::new(&memory).shake().content("/other"), "/other");
+        assert_eq!(Client::new(&memory).complete_handshake().content("/other"), "/other");
         memory.advance(Duration::from_millis(9_999));
         assert_eq!((handle.connections(), stalled.wire.is_closed()), (1, false));
         memory.advance(Duration::from_millis(1));
@@ -128,7 +129,7 @@ fn handshake_without_its_last_flight_is_dropped() {
 fn accept_timeout_starts_after_the_handshake() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     memory.advance(Duration::from_millis(14_999));
     assert!(!client.wire.is_closed());
     memory.advance(Duration::from_millis(1));
@@ -140,7 +141,7 @@ fn accept_timeout_starts_after_the_handshake() {
 fn shutdown_drops_handshakes_and_finishes_the_rest() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
-    let mut idle = Client::new(&memory).shake();
+    let mut idle = Client::new(&memory).complete_handshake();
     let mut stalled = Client::new(&memory);
     let flight = stalled.flight();
     stalled.wire.send(&flight[..50]);
@@ -229,9 +230,9 @@ fn sessions_are_resumed_by_ticket_and_by_cache() {
         serve(&memory, tls());
         let config = Arc::new(config(version, None));
         for resumed in [false, true, true] {
-            let mut client = Client::with(&memory, &config, "a.test").shake();
+            let mut client = Client::with(&memory, &config, "a.test").complete_handshake();
             assert!(client.content("/tls").ends_with(&format!(" {resumed} 0")));
-            client.say_end();
+            client.send_close_notify();
         }
     }
 }
@@ -301,9 +302,9 @@ fn client_certificates_disable_resumption() {
             serve(&memory, tls.clone());
             let config = Arc::new(config(version, Some(&client)));
             for _ in 0..3 {
-                let mut client = Client::with(&memory, &config, "a.test").shake();
+                let mut client = Client::with(&memory, &config, "a.test").complete_handshake();
                 assert!(client.content("/tls").ends_with(" false 1"));
-                client.say_end();
+                client.send_close_notify();
             }
         }
     }
@@ -317,9 +318,9 @@ fn configuration_without_client_certificates_resumes() {
         serve(&memory, tls.clone());
         let config = Arc::new(config(version, None));
         for resumed in [false, true] {
-            let mut client = Client::with(&memory, &config, "a.test").shake();
+            let mut client = Client::with(&memory, &config, "a.test").complete_handshake();
             assert!(client.content("/tls").ends_with(&format!(" {resumed} 0")));
-            client.say_end();
+            client.send_close_notify();
         }
     }
 }
@@ -351,7 +352,7 @@ fn proxy_header_precedes_the_handshake() {
         let mut client = Client::new(&memory);
         client.wire.send(header);
         memory.advance(Duration::from_secs(8));
-        assert!(client.shake_and_tell().starts_with("https://a.test/tls true 203.0.113.9 "));
+        assert!(client.handshake_and_get().starts_with("https://a.test/tls true 203.0.113.9 "));
         let silent = memory.connect();
         silent.send(&header[..10]);
         memory.advance(Duration::from_millis(14_999));
@@ -381,7 +382,7 @@ fn connection_over_a_limit_gets_its_503_over_tls() {
         let received = String::from_utf8(std::mem::take(&mut second.received)).unwrap();
         assert!(received.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{received}");
         assert!(second.is_closed && second.error.is_none());
-        assert!(first.shake_and_tell().starts_with("https://a.test/tls true "));
+        assert!(first.handshake_and_get().starts_with("https://a.test/tls true "));
         let counters = handle.counters();
         assert_eq!((counters.connections_over_address_limit, counters.closes.overloaded), (1, 1));
     }
@@ -390,14 +391,14 @@ fn connection_over_a_limit_gets_its_503_over_tls() {
 const VERSION_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C\xCB\0\x71\x09\x0A\0\0\x01\xC3\x50\x01\xBB";
 
 impl Client {
-    fn shake_and_tell(&mut self) -> String {
+    fn handshake_and_get(&mut self) -> String {
         self.pump();
         self.content("/tls")
     }
 }
 
 #[test]
-fn peer_that_leaves_during_the_handshake_is_dropped() {
+fn peer_that_disconnects_during_the_handshake_is_dropped() {
     for sent in [0, 5, 100] {
         for resets in [false, true] {
             let memory = Memory::new();

@@ -23,7 +23,7 @@ fn from_files(folder: &Path) -> Tls {
 
 /// Returns the certificate that a new client gets.
 fn served(memory: &Memory) -> Vec<u8> {
-    let mut client = Client::with(memory, &Arc::new(config(&TLS13, None)), "a.test").shake();
+    let mut client = Client::with(memory, &Arc::new(config(&TLS13, None)), "a.test").complete_handshake();
     assert_eq!(client.content("/new"), "/new");
     client.session.peer_certificates().unwrap()[0].to_vec()
 }
@@ -36,7 +36,7 @@ fn reload_affects_new_connections_only() {
     let tls = from_files(folder.path());
     let memory = Memory::new();
     serve(&memory, tls.clone());
-    let mut open = Client::new(&memory).shake();
+    let mut open = Client::new(&memory).complete_handshake();
     let mut begun = Client::new(&memory);
     let flight = begun.flight();
     begun.wire.send(&flight[..40]);

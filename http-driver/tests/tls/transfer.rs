@@ -21,7 +21,7 @@ fn large_bodies_are_transferred_in_both_directions() {
         for seed in 0..4 {
             let memory = Memory::with_faults(seed, if seed == 0 { Faults::default() } else { Faults::all() });
             serve(&memory, tls());
-            let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake();
+            let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").complete_handshake();
             client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
             whole(&std::mem::take(&mut client.received));
             client
@@ -40,7 +40,7 @@ fn file_is_read_and_encrypted_piece_by_piece() {
         faults.send_files = send_files;
         let memory = Memory::with_faults(7, faults);
         serve_with(&memory, tls(), |server| server.file_root(root.clone()));
-        let mut client = Client::new(&memory).shake();
+        let mut client = Client::new(&memory).complete_handshake();
         client.write(b"GET /file HTTP/1.1\r\nHost: a.test\r\n\r\n");
         whole(&std::mem::take(&mut client.received));
         client.write(b"GET /file HTTP/1.1\r\nHost: a.test\r\nRange: bytes=1000000-1999999\r\n\r\n");
@@ -54,7 +54,7 @@ fn file_is_read_and_encrypted_piece_by_piece() {
 fn slow_reader_takes_bounded_memory() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.wire.take_only(1000);
     client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
     while client.received.len() < LARGE {
@@ -74,7 +74,7 @@ fn client_reading_less_than_a_record_in_30_s_is_served() {
     for (taken, served) in [(10_000, true), (8_000, true), (100, false)] {
         let memory = Memory::new();
         let handle = serve(&memory, tls());
-        let mut client = Client::new(&memory).shake();
+        let mut client = Client::new(&memory).complete_handshake();
         client.wire.take_only(1000);
         client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
         for round in 0..20 {
@@ -97,7 +97,7 @@ fn client_reading_less_than_a_record_in_30_s_is_served() {
 fn client_that_never_reads_is_dropped_at_its_timeout() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.wire.take_only(100_000);
     client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
     let polls = memory.polls();
@@ -116,7 +116,7 @@ fn client_that_never_reads_is_dropped_at_its_timeout() {
 fn close_waits_for_the_last_encrypted_bytes() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.wire.take_only(10);
     client.write(b"GET /short HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
     memory.advance(Duration::from_secs(29));
@@ -125,7 +125,7 @@ fn close_waits_for_the_last_encrypted_bytes() {
     memory.run();
     client.take();
     assert!(client.text().ends_with("\r\n\r\n/short") && client.is_closed);
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.wire.take_only(10);
     client.write(b"GET /short HTTP/1.1\r\nHost: a.test\r\n\r\n");
     memory.advance(Duration::from_secs(30));
@@ -137,7 +137,7 @@ fn pipelined_requests_get_responses_in_order() {
     for seed in 0..10 {
         let memory = Memory::with_faults(seed, Faults::all());
         serve(&memory, tls());
-        let mut client = Client::new(&memory).shake();
+        let mut client = Client::new(&memory).complete_handshake();
         let requests: String = (0..100).map(|n| format!("GET /{n}. HTTP/1.1\r\nHost: a.test\r\n\r\n")).collect();
         client.write(requests.as_bytes());
         let responses = client.text();
@@ -154,7 +154,7 @@ fn pipelined_requests_get_responses_in_order() {
 fn records_may_be_cut_anywhere() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     let mut flight = Vec::new();
     for byte in b"GET /one HTTP/1.1\r\nHost: a.test\r\n\r\nGET /two HTTP/1.1\r\nHost: a.test\r\n\r\n" {
         client.session.writer().write_all(&[*byte]).unwrap();
@@ -173,7 +173,7 @@ fn records_may_be_cut_anywhere() {
 fn key_updates_are_handled() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     for number in 0..10 {
         client.session.refresh_traffic_keys().unwrap();
         assert_eq!(client.content(&format!("/{number}")), format!("/{number}"));
@@ -184,7 +184,7 @@ fn key_updates_are_handled() {
 fn continue_is_sent_over_tls() {
     let memory = Memory::new();
     serve(&memory, tls());
-    let mut client = Client::new(&memory).shake();
+    let mut client = Client::new(&memory).complete_handshake();
     client.write(b"POST /length HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(client.text(), "HTTP/1.1 100 Continue\r\n\r\n");
     client.write(b"12345");

@@ -70,15 +70,15 @@ fn trailers_of_compressed_bodies_have_no_digest() {
 /// Such frames may be ready endlessly.
 #[test]
 fn frames_that_are_not_sent_do_not_starve_other_tasks() {
-    const MOST: usize = 10_000;
+    const MAX_POLLS: usize = 10_000;
     let memory = Memory::new();
     let service = service_fn(move |_: http::Request<Body>| {
         let mut frames = 0;
         let frames = futures_util::stream::poll_fn(move |_| {
             frames += 1;
             Poll::Ready(match frames {
-                1..MOST => Some(Ok::<_, BoxError>(trailers(&[("x-sum", "7")]))),
-                MOST => Some(Ok(data("x"))),
+                1..MAX_POLLS => Some(Ok::<_, BoxError>(trailers(&[("x-sum", "7")]))),
+                MAX_POLLS => Some(Ok(data("x"))),
                 _ => None,
             })
         });

@@ -416,7 +416,7 @@ impl Drop for Silent {
 }
 
 #[test]
-fn body_is_dropped_when_the_client_leaves() {
+fn body_is_dropped_when_the_client_disconnects() {
     let memory = Memory::new();
     let dropped = Arc::new(AtomicBool::new(false));
     let is_dropped = Arc::clone(&dropped);

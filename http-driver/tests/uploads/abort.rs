@@ -20,7 +20,7 @@ fn upload() -> Vec<u8> {
 }
 
 #[test]
-fn client_leaving_at_any_stage_leaves_no_file() {
+fn disconnect_at_any_stage_leaves_no_file() {
     let mut seen = (false, false);
     for (seed, memory) in worlds(3) {
         let (world, calls) = World::describing(memory, |server| {

@@ -208,7 +208,7 @@ fn forms_are_parsed_on_post_put_and_optionally_patch() {
 }
 
 #[test]
-fn no_body_is_no_form() {
+fn request_without_a_body_has_no_form() {
     let (world, calls) = World::describing(Default::default(), |server| server);
     for fields in ["", "Content-Length: 0\r\n"] {
         for content_type in [MULTIPART, "multipart/form-data", URLENCODED] {

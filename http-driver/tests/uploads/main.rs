@@ -216,11 +216,11 @@ fn chunked(method: &str, content_type: &str, content: &[u8]) -> Vec<u8> {
     let mut bytes = head.into_bytes();
     let (mut rest, mut size) = (content, 1);
     while !rest.is_empty() {
-        let (chunk, behind) = rest.split_at(size.min(rest.len()));
+        let (chunk, after) = rest.split_at(size.min(rest.len()));
         bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
         bytes.extend_from_slice(chunk);
         bytes.extend_from_slice(b"\r\n");
-        (rest, size) = (behind, size * 3 / 2 + 1);
+        (rest, size) = (after, size * 3 / 2 + 1);
     }
     bytes.extend_from_slice(b"0\r\n\r\n");
     bytes

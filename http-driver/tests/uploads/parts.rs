@@ -150,7 +150,7 @@ fn into_parts_works_with_any_type_and_buffered_body() {
 }
 
 #[test]
-fn client_that_leaves_is_an_error() {
+fn client_disconnect_is_an_error() {
     let handler = async |request: Request| {
         let error = describe(request).await.unwrap_err();
         assert!(matches!(error, FormError::Body(BodyError::Closed(_))), "{error}");

@@ -191,7 +191,7 @@ fn cases() -> impl Iterator<Item = (Vec<u8>, Option<&'static str>)> {
 }
 
 #[test]
-fn persist_continues_after_its_client_left() {
+fn persist_continues_after_its_client_disconnected() {
     for (content, before) in cases() {
         let persisting = Persisting::start(&content, before);
         persisting.leave();

@@ -27,7 +27,7 @@
 //! ```
 //! use httpants_testkit::conformance::{InMemory, cases};
 //!
-//! cases::time::a_timer_elapses_at_its_moment_and_can_be_set_again::<InMemory>();
+//! cases::time::timer_elapses_at_its_time_and_can_be_reset::<InMemory>();
 //! ```
 
 #![allow(

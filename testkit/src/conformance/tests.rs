@@ -12,9 +12,9 @@ crate::conformance_suite!(InMemory, peers only);
 #[cfg(target_os = "linux")]
 crate::conformance_cases! { InMemory:
     mod sendfile {
-        linux::a_file_is_sent_from_where_it_is_asked_for_to_its_end
-        linux::a_large_file_is_sent_from_far_behind
-        linux::a_file_waits_for_a_slow_reader
+        linux::file_is_sent_from_the_given_offset_to_its_end
+        linux::file_offsets_over_31_bits_are_supported
+        linux::sending_a_file_waits_for_a_slow_reader
     }
 }
 

@@ -61,7 +61,7 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub const START: UnixTime = UnixTime::from_secs(1_795_352_400);
 
 /// Maximum number of polls in one [`Memory::run`]; more indicate a busy loop.
-const MOST_POLLS: usize = 10_000_000;
+const MAX_POLLS: usize = 10_000_000;
 
 /// The runtime; clones share their state.
 #[derive(Clone)]
@@ -177,12 +177,12 @@ impl Memory {
     /// Panics if the tasks never wait, which is a busy loop.
     #[expect(clippy::panic, reason = "a busy loop is a failed test")]
     pub fn run(&self) {
-        for _ in 0..MOST_POLLS {
+        for _ in 0..MAX_POLLS {
             if !self.turn() {
                 return;
             }
         }
-        panic!("the tasks did not come to rest within {MOST_POLLS} polls");
+        panic!("the tasks did not come to rest within {MAX_POLLS} polls");
     }
 
     /// Polls one of the tasks that are ready; returns whether there was one.
@@ -338,9 +338,9 @@ impl Runtime for Memory {
     /// Every other 64 KiB of a file count as cached, whatever the kernel has in memory, so that
     /// both ways of reading are tested and runs can be repeated.
     fn read_cached(&self, file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
-        const STRETCH: u64 = 64 << 10;
-        let is_cached = (offset / STRETCH).is_multiple_of(2);
-        let left = usize::try_from(STRETCH - offset % STRETCH).unwrap_or(usize::MAX).min(buffer.len());
+        const PAGE: u64 = 64 << 10;
+        let is_cached = (offset / PAGE).is_multiple_of(2);
+        let left = usize::try_from(PAGE - offset % PAGE).unwrap_or(usize::MAX).min(buffer.len());
         let front = buffer.get_mut(..left).filter(|_| is_cached)?;
         read_at(file, front, offset).ok().filter(|count| *count > 0)
     }
@@ -409,7 +409,7 @@ struct Pace {
 
 impl Pace {
     /// Maximum number of polls by which work is delayed.
-    const LONGEST: usize = 16;
+    const MAX_DELAY: usize = 16;
 
     fn run<T, W>(&self, work: W) -> Blocking<T>
     where
@@ -435,7 +435,7 @@ impl Pace {
     fn delays(&self) -> usize {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let percent = self.faults.delay_percent;
-        if percent > 0 && random.percent(percent) { random.below(Self::LONGEST) } else { 0 }
+        if percent > 0 && random.percent(percent) { random.below(Self::MAX_DELAY) } else { 0 }
     }
 }
 

@@ -11,7 +11,7 @@ use httpants_driver::runtime::{PeerClose, SendHint, Transport};
 use super::random::Random;
 
 /// Maximum number of bytes of a file that a socket accepts at once.
-const MOST_OF_A_FILE: usize = 256 << 10;
+const MAX_FILE_PIECE: usize = 256 << 10;
 
 /// Variations in the behaviour of sockets and tasks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -320,7 +320,7 @@ impl Transport for MemoryTransport {
     ) -> Option<Poll<io::Result<usize>>> {
         self.change(|pipe| {
             pipe.faults.send_files.then(|| {
-                let offered = usize::try_from(length).unwrap_or(usize::MAX).min(MOST_OF_A_FILE);
+                let offered = usize::try_from(length).unwrap_or(usize::MAX).min(MAX_FILE_PIECE);
                 let room = ready!(pipe.poll_room(context, offered))?;
                 let mut buffer = vec![0; room];
                 let count = read_at(file, &mut buffer, offset)?;

@@ -68,7 +68,7 @@ impl Application {
                     connection.close();
                 }
             }
-            match self.go_on(connection, now) {
+            match self.continue_response(connection, now) {
                 Ok(false) => return,
                 Ok(true) => {}
                 Err(_) => connection.close(),
@@ -148,7 +148,7 @@ impl Application {
     }
 
     /// Sends the next piece if its time has come; returns whether it did.
-    fn go_on(&mut self, connection: &mut Connection, now: Now) -> Result<bool, Misuse> {
+    fn continue_response(&mut self, connection: &mut Connection, now: Now) -> Result<bool, Misuse> {
         let Some(task) = self.task.as_mut().filter(|task| task.at <= now.mono) else {
             return Ok(false);
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::client::{Client, Leaving, Sending};
+use super::client::{Client, Disconnect, Sending};
 use super::operation::Task;
 use super::response::{End, ParsedResponse, Read};
 
@@ -58,7 +58,7 @@ pub(super) fn check(client: &Client, circumstances: Circumstances) -> Result<Cou
         }
     }
     if !reading.rest.is_empty() {
-        return Err(format!("{} bytes behind the last response", reading.rest.len()));
+        return Err(format!("{} bytes after the last response", reading.rest.len()));
     }
     if client.end == End::Open {
         return Err("its connection was never closed".into());
@@ -87,8 +87,8 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn response(&mut self, request: &Sending) -> Result<Next, String> {
-        let excused = !request.is_whole() || is_excused(self.client, request, self.circumstances);
-        let excused = excused || may_be_given_up(self.client, request, self.circumstances);
+        let excused = !request.is_whole() || may_be_incomplete(self.client, request, self.circumstances);
+        let excused = excused || may_be_abandoned(self.client, request, self.circumstances);
         match self.read(request)? {
             Read::Malformed(why) => Err(format!("a malformed response: {why}")),
             Read::Nothing if excused => {
@@ -143,9 +143,9 @@ impl Reading<'_> {
 }
 
 /// Returns true if there is a valid reason for the response to be missing or incomplete.
-fn is_excused(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
+fn may_be_incomplete(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
     let ended_before = client.ended_at.is_some_and(|ended| request.last.is_none_or(|last| ended <= last));
-    client.leaving == Leaving::Resets
+    client.disconnect == Disconnect::Resets
         || client.stops_reading
         || circumstances.closed
         || circumstances.drained
@@ -172,7 +172,7 @@ fn check_response(
     if response.status == 408 && (slow || circumstances.jumped || client.stops_reading) {
         return Ok(false);
     }
-    if response.status == 503 && response.closes && may_be_given_up(client, request, circumstances) {
+    if response.status == 503 && response.closes && may_be_abandoned(client, request, circumstances) {
         return Ok(false);
     }
     if !request.is_whole() {
@@ -204,7 +204,7 @@ const HALF_CLOSED: Duration = Duration::from_secs(30);
 
 /// Returns the time at which the server gives up a request whose client has ended its stream,
 /// because the application sends nothing for too long.
-fn gives_up(client: &Client, request: &Sending) -> Option<Duration> {
+fn abandon_time(client: &Client, request: &Sending) -> Option<Duration> {
     let (fin, (wait, times)) = (client.fin?, request.operation.pace());
     let (handled, _) = client.handled();
     let (_, begin) = handled.into_iter().find(|(handled, _)| handled.operation.id == request.operation.id)?;
@@ -221,8 +221,8 @@ fn gives_up(client: &Client, request: &Sending) -> Option<Duration> {
     None
 }
 
-fn may_be_given_up(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
-    gives_up(client, request).is_some()
+fn may_be_abandoned(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
+    abandon_time(client, request).is_some()
         || (client.fin.is_some() && (circumstances.jumped || circumstances.crowded || waits_too_long(client, request)))
 }
 
@@ -236,14 +236,14 @@ fn waits_too_long(client: &Client, request: &Sending) -> bool {
 /// Checks that responses do not wait for what their handlers do afterwards, and that half-closed
 /// clients get them in time.
 fn handlers(client: &Client, circumstances: Circumstances) -> Result<(), String> {
-    if client.pipelines || client.leaving == Leaving::Resets || is_disturbed(client, circumstances) {
+    if client.pipelines || client.disconnect == Disconnect::Resets || is_disturbed(client, circumstances) {
         return Ok(());
     }
     for (request, begin) in client.handled().0 {
         let expected = if matches!(request.operation.task, Task::Outlive { .. }) {
             Some(begin)
         } else {
-            gives_up(client, request).filter(|_| !request.operation.head_only)
+            abandon_time(client, request).filter(|_| !request.operation.head_only)
         };
         let end = request.responded.or(client.ended_at);
         if let (Some(expected), Some(end)) = (expected, end)
@@ -259,8 +259,8 @@ fn handlers(client: &Client, circumstances: Circumstances) -> Result<(), String>
 
 /// Checks that a client that has ended its stream and has its responses is closed at once.
 fn ended(client: &Client, circumstances: Circumstances) -> Result<(), String> {
-    let gives_up = client.requests.iter().any(|request| gives_up(client, request).is_some());
-    if let (Some(fin), Some(ended), false) = (client.fin, client.ended_at, gives_up)
+    let is_abandoned = client.requests.iter().any(|request| abandon_time(client, request).is_some());
+    if let (Some(fin), Some(ended), false) = (client.fin, client.ended_at, is_abandoned)
         && !is_disturbed(client, circumstances)
     {
         let (_, free) = client.handled();
@@ -280,7 +280,7 @@ fn follow(client: &Client, rest: &[u8], circumstances: Circumstances) -> Result<
     }
     let disturbed = client.was_cut
         || client.stops_reading
-        || client.leaving == Leaving::Resets
+        || client.disconnect == Disconnect::Resets
         || circumstances.closed
         || circumstances.drained;
     if !disturbed && rest.len() != client.tail.len() {
@@ -301,7 +301,7 @@ fn is_disturbed(client: &Client, circumstances: Circumstances) -> bool {
 /// Checks that a silent client is closed when its timer expires, neither earlier nor later.
 fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Result<(), String> {
     let undisturbed =
-        client.leaving == Leaving::FallsSilent && !client.pipelines && !is_disturbed(client, circumstances);
+        client.disconnect == Disconnect::StopsSending && !client.pipelines && !is_disturbed(client, circumstances);
     let (Some(ended), true) = (client.ended_at, undisturbed) else {
         return Ok(());
     };

@@ -31,13 +31,13 @@ enum Step {
 
 /// The ways to disconnect, other than receiving all responses and ending the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leaving {
+pub(super) enum Disconnect {
     Ends,
     /// Ends its stream directly after its last request, and waits for the responses.
     HalfCloses,
     Resets,
     /// Sends nothing more, and never closes.
-    FallsSilent,
+    StopsSending,
 }
 
 /// A request, with the times at which its bytes were sent.
@@ -63,7 +63,7 @@ pub(super) struct Client {
     pub(super) sent_at: Duration,
     /// The time at which it ended its stream.
     pub(super) fin: Option<Duration>,
-    pub(super) leaving: Leaving,
+    pub(super) disconnect: Disconnect,
     pub(super) pipelines: bool,
     pub(super) was_cut: bool,
     pub(super) stops_reading: bool,
@@ -84,11 +84,11 @@ impl Client {
             sent: 0,
             sent_at: Duration::ZERO,
             fin: None,
-            leaving: match random.below(8) {
-                0 => Leaving::Resets,
-                1 | 2 => Leaving::FallsSilent,
-                3 | 4 => Leaving::HalfCloses,
-                _ => Leaving::Ends,
+            disconnect: match random.below(8) {
+                0 => Disconnect::Resets,
+                1 | 2 => Disconnect::StopsSending,
+                3 | 4 => Disconnect::HalfCloses,
+                _ => Disconnect::Ends,
             },
             pipelines: random.percent(50),
             was_cut: false,
@@ -103,13 +103,13 @@ impl Client {
         let count = 1 + random.below(6);
         for place in 0..count {
             let operation = Operation::draw(number * super::operation::IDS + place as u64, random, supports);
-            let goes_on = !operation.is_last() || (operation.task != Task::Upgrade && random.percent(30));
+            let is_followed = !operation.is_last() || (operation.task != Task::Upgrade && random.percent(30));
             client.request(operation, random);
-            if !goes_on {
+            if !is_followed {
                 break;
             }
         }
-        if client.leaving == Leaving::HalfCloses {
+        if client.disconnect == Disconnect::HalfCloses {
             if let Some(Step::AwaitResponses(_)) = client.steps.back() {
                 client.steps.pop_back();
             }
@@ -118,17 +118,17 @@ impl Client {
         client.steps.push_back(Step::AwaitResponses(client.requests.len()));
         if client.requests.last().is_some_and(|request| request.operation.task == Task::Upgrade) {
             // Timers of HTTP do not end the stream of another protocol.
-            if client.leaving == Leaving::FallsSilent {
-                client.leaving = Leaving::Resets;
+            if client.disconnect == Disconnect::StopsSending {
+                client.disconnect = Disconnect::Resets;
             }
             client.steps.push_back(Step::Do(Action::TakeOnly(usize::MAX)));
         } else {
             client.cut(random);
         }
-        match client.leaving {
-            Leaving::Ends => client.steps.push_back(Step::Do(Action::End)),
-            Leaving::Resets => client.steps.push_back(Step::Do(Action::Reset)),
-            Leaving::HalfCloses | Leaving::FallsSilent => {}
+        match client.disconnect {
+            Disconnect::Ends => client.steps.push_back(Step::Do(Action::End)),
+            Disconnect::Resets => client.steps.push_back(Step::Do(Action::Reset)),
+            Disconnect::HalfCloses | Disconnect::StopsSending => {}
         }
         client
     }
@@ -170,12 +170,12 @@ impl Client {
         let mut rest = bytes;
         while !rest.is_empty() {
             let length = if random.percent(70) { rest.len() } else { 1 + random.below(rest.len()) };
-            let (piece, behind) = rest.split_at(length);
+            let (piece, after) = rest.split_at(length);
             self.steps.push_back(Step::Do(Action::Send(piece.to_vec())));
             if random.percent(15) {
                 self.wait(random);
             }
-            rest = behind;
+            rest = after;
         }
     }
 

@@ -41,7 +41,7 @@ impl Journal {
             return Err(format!("requests {first} and {second} were handled at the same time"));
         }
         if let Some(id) = self.outlives.borrow().first() {
-            return Err(format!("the handler of request {id} was dropped behind its response"));
+            return Err(format!("the handler of request {id} was dropped after its response"));
         }
         if let Some((id, count)) = self.calls.borrow().iter().find(|(_, count)| **count > 1) {
             return Err(format!("request {id} was handled {count} times"));
@@ -222,13 +222,13 @@ async fn read_with_timeouts(memory: &Memory, body: &mut Body) -> Option<Result<B
 
 /// The pieces of a stream, which another task adds.
 #[derive(Default)]
-struct Fed {
+struct QueuedStream {
     pieces: VecDeque<Bytes>,
     is_complete: bool,
     reader: Option<Waker>,
 }
 
-struct Pieces(Arc<Mutex<Fed>>);
+struct Pieces(Arc<Mutex<QueuedStream>>);
 
 impl Stream for Pieces {
     type Item = Result<Bytes, Infallible>;
@@ -248,7 +248,7 @@ impl Stream for Pieces {
 
 /// Returns a stream of the requested pieces, which a task adds one after the other.
 fn feed(memory: &Memory, asked: Asked) -> Pieces {
-    let fed = Arc::<Mutex<Fed>>::default();
+    let fed = Arc::<Mutex<QueuedStream>>::default();
     let (pieces, clock) = (Arc::downgrade(&fed), memory.clone());
     memory.serve(async move {
         let content = asked.content();

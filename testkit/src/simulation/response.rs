@@ -107,12 +107,12 @@ fn unchunk(bytes: &[u8]) -> Option<Result<(Vec<u8>, usize), &'static str>> {
     let mut rest = bytes;
     loop {
         let line = rest.windows(2).position(|window| window == b"\r\n")?;
-        let (size, behind) = rest.split_at(line);
+        let (size, after) = rest.split_at(line);
         let size = str::from_utf8(size).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
         let Some(size) = size else {
             return Some(Err("a bad chunk size"));
         };
-        let data = behind.get(2..)?;
+        let data = after.get(2..)?;
         let chunk = data.get(..size)?;
         if data.get(size..size + 2)? != b"\r\n" {
             return Some(Err("a chunk without its end"));

@@ -16,10 +16,10 @@ use crate::memory::{self, Faults, START, pipe};
 /// the clock advances by it at the end of the scenario.
 const END: Duration = Duration::from_secs(3_600);
 /// Maximum number of turns at one time; more indicate a busy loop.
-const MOST_TURNS: u64 = 10_000;
+const MAX_TURNS: u64 = 10_000;
 /// Maximum number of wake-ups of a system between two events: enough for all timers together,
 /// checked each millisecond.
-const MOST_WAKES: u64 = 100_000;
+const MAX_WAKES: u64 = 100_000;
 /// Maximum number of turns after the end.
 const QUIET: u64 = 200;
 
@@ -78,7 +78,7 @@ impl<S: System> Scenario<S> {
             scenario
                 .log
                 .extend(client.requests.iter().map(|request| format!("client {number}: {:?}", request.operation)));
-            scenario.log.push(format!("client {number}: {:?}", client.leaving));
+            scenario.log.push(format!("client {number}: {:?}", client.disconnect));
             scenario.clients.push((client, end));
         }
         scenario.draw_events(&mut random);
@@ -116,8 +116,8 @@ impl<S: System> Scenario<S> {
                 continue;
             }
             self.wakes += 1;
-            if self.wakes > MOST_WAKES {
-                return Err(format!("{MOST_WAKES} times awake while nothing happened"));
+            if self.wakes > MAX_WAKES {
+                return Err(format!("{MAX_WAKES} times awake while nothing happened"));
             }
             let planned = self.events.last().map(|(at, _)| *at);
             let waiting = self.clients.iter().filter_map(|(client, _)| client.deadline());
@@ -131,7 +131,7 @@ impl<S: System> Scenario<S> {
 
     /// Calls the system until it waits; returns the time until which it waits.
     fn rest(&mut self) -> Result<Option<Duration>, String> {
-        for _ in 0..MOST_TURNS {
+        for _ in 0..MAX_TURNS {
             self.turns += 1;
             let deadline = self.system.turn(self.now());
             // A system without wakers notices only when it tries again that a socket has become
@@ -141,7 +141,7 @@ impl<S: System> Scenario<S> {
                 return Ok(deadline);
             }
         }
-        Err(format!("{MOST_TURNS} turns at one moment"))
+        Err(format!("{MAX_TURNS} turns at one moment"))
     }
 
     /// Applies the next event that is due; returns whether there was one.

@@ -7,7 +7,7 @@ use httparse::Status;
 use super::{TestConnection, TestError};
 
 /// Maximum number of field lines in a head or a trailer section.
-const MOST_FIELDS: usize = 256;
+const MAX_FIELDS: usize = 256;
 
 /// The trailer fields of a chunked response, in its extensions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Reader<'_> {
             }
         }
         loop {
-            let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+            let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
             if let Status::Complete((length, fields)) =
                 httparse::parse_headers(&self.buffer, &mut fields).map_err(|error| malformed(&error.to_string()))?
             {
@@ -131,7 +131,7 @@ impl Reader<'_> {
 
 /// Parses a head; returns it with its length, or `None` if it is not complete.
 fn parse_head(received: &[u8]) -> Result<Option<(Response<Bytes>, usize)>, TestError> {
-    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut fields);
     let Status::Complete(length) = head.parse(received).map_err(|error| malformed(&error.to_string()))? else {
         return Ok(None);

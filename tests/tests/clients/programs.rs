@@ -47,7 +47,7 @@ fn curl_decodes_responses_and_events() {
 
 #[test]
 #[ignore = "needs curl and gzip (Debian: curl, gzip)"]
-fn curl_uploads_what_gzip_made() {
+fn curl_uploads_gzip_coded_data() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("text");
     std::fs::write(&file, text()).unwrap();

@@ -73,8 +73,8 @@ fn events(last: Option<&str>) -> Response {
         Event::new(" \u{20ac}: three").with_id("2"),
         Event::new("").with_id("").and_then(|event| event.with_name("end")),
     ];
-    let behind = last.and_then(|last| last.parse().ok()).unwrap_or(0);
-    Events::new(stream::iter(all.into_iter().skip(behind))).heartbeat(Duration::from_millis(100)).into()
+    let after = last.and_then(|last| last.parse().ok()).unwrap_or(0);
+    Events::new(stream::iter(all.into_iter().skip(after))).heartbeat(Duration::from_millis(100)).into()
 }
 
 async fn respond(reports: Sender<String>, mut request: Request) -> Result<Response, Misuse> {

@@ -122,7 +122,7 @@ fn compressed_events_arrive_on_each_runtime() {
 }
 
 #[test]
-fn interim_responses_come_first_on_each_runtime() {
+fn interim_responses_are_sent_first_on_each_runtime() {
     for site in site::all() {
         let (head, rest) = ask(&site, "/hints", "1.1", "");
         assert_eq!(head, format!("HTTP/1.1 103 Early Hints\r\nLink: {LINK}\r\n"), "{}", site.name);

@@ -45,11 +45,11 @@ impl Rule {
         let files =
             resolve::graph(&source::read(&sources)).map(|file| (!REEXPORTS.contains(&file)).then(|| file.to_owned()));
         assert!(files.edges().count() > 50, "the imports of {} are read", self.package);
-        let rooms = files.map(|file| Some(room(file).to_owned()));
-        let (cycles, rooms, upward) = (files.report(), rooms.report(), self.upward(&files));
+        let folders = files.map(|file| Some(top_folder(file).to_owned()));
+        let (cycles, folders, upward) = (files.report(), folders.report(), self.upward(&files));
         assert!(
-            cycles.is_empty() && rooms.is_empty(),
-            "{0}/src: cycles between files:\n{cycles}\n{0}/src: cycles between top folders:\n{rooms}",
+            cycles.is_empty() && folders.is_empty(),
+            "{0}/src: cycles between files:\n{cycles}\n{0}/src: cycles between top folders:\n{folders}",
             self.package,
         );
         assert!(upward.is_empty(), "{}/src: imports that do not lead to a lower layer:{upward}", self.package);
@@ -60,16 +60,16 @@ impl Rule {
         if self.layers.is_empty() {
             return String::new();
         }
-        let layer = |room: &str| self.layers.iter().position(|layer| layer.contains(&room));
+        let layer = |folder: &str| self.layers.iter().position(|layer| layer.contains(&folder));
         let is_downward = |from: &str, to: &str| layer(from).is_some_and(|from| layer(to).is_some_and(|to| to < from));
         let is_upward = |from: &str, to: &str| from != to && !is_downward(from, to);
-        let upward = files.edges().filter(|(from, to)| is_upward(room(from), room(to)));
+        let upward = files.edges().filter(|(from, to)| is_upward(top_folder(from), top_folder(to)));
         upward.map(|(from, to)| format!("\n    {from} -> {to}")).collect()
     }
 }
 
 /// Returns the top folder of a file, or the file itself if it is not in a folder.
-fn room(file: &str) -> &str {
+fn top_folder(file: &str) -> &str {
     file.split('/').next().unwrap()
 }
 
@@ -87,7 +87,7 @@ fn collect(folder: &Path, prefix: &str, sources: &mut Vec<(String, String)>) {
 }
 
 #[test]
-fn core_has_no_import_cycles_and_its_layers_point_down() {
+fn core_has_no_import_cycles_or_upward_imports() {
     CORE.check();
 }
 
@@ -107,14 +107,14 @@ fn edges_of(sources: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn imports_in_one_direction_are_no_cycle() {
+fn imports_in_one_direction_are_not_a_cycle() {
     let sources = [("lib.rs", "mod a; mod b;"), ("a.rs", "use crate::b::B; struct A(B);"), ("b.rs", "pub struct B;")];
     assert_eq!(edges_of(&sources), ["a.rs -> b.rs"]);
     assert_eq!(graph_of(&sources).report(), "");
 }
 
 #[test]
-fn cycle_by_use_is_reported_with_its_places() {
+fn cycle_by_use_is_reported_with_its_locations() {
     let a = "use std::fmt;\nuse crate::b::{self, B};\npub struct A(B);";
     let graph = graph_of(&[("lib.rs", ""), ("a.rs", a), ("b.rs", "\n\nuse super::a::A;\npub struct B(Box<A>);")]);
     assert_eq!(
@@ -146,32 +146,32 @@ fn cycle_by_inline_paths_is_found() {
 #[test]
 fn reexport_is_followed_to_the_defining_file() {
     let sources = [
-        ("lib.rs", "mod a; mod room; pub use all::*; mod all;"),
-        ("all.rs", "pub use crate::room::Body;"),
-        ("room/mod.rs", "mod body; mod body_parts; pub use self::body::Body; pub(crate) use body_parts::body_parts;"),
-        ("room/body.rs", "use crate::a::A; pub struct Body(A);"),
-        ("room/body_parts.rs", "pub fn body_parts() {}"),
+        ("lib.rs", "mod a; mod folder; pub use all::*; mod all;"),
+        ("all.rs", "pub use crate::folder::Body;"),
+        ("folder/mod.rs", "mod body; mod body_parts; pub use self::body::Body; pub(crate) use body_parts::body_parts;"),
+        ("folder/body.rs", "use crate::a::A; pub struct Body(A);"),
+        ("folder/body_parts.rs", "pub fn body_parts() {}"),
     ];
-    for a in ["use crate::room::Body;", "use crate::Body;", "use crate::room; struct A(room::Body);"] {
+    for a in ["use crate::folder::Body;", "use crate::Body;", "use crate::folder; struct A(folder::Body);"] {
         let edges = edges_of(&[sources.as_slice(), &[("a.rs", a)]].concat());
-        assert_eq!(edges, ["a.rs -> room/body.rs", "all.rs -> room/body.rs", "room/body.rs -> a.rs"], "{a}");
+        assert_eq!(edges, ["a.rs -> folder/body.rs", "all.rs -> folder/body.rs", "folder/body.rs -> a.rs"], "{a}");
     }
-    let edges = edges_of(&[sources.as_slice(), &[("a.rs", "fn f() { crate::room::body_parts() }")]].concat());
-    assert!(edges.contains(&"a.rs -> room/body_parts.rs".to_owned()), "{edges:?}");
+    let edges = edges_of(&[sources.as_slice(), &[("a.rs", "fn f() { crate::folder::body_parts() }")]].concat());
+    assert!(edges.contains(&"a.rs -> folder/body_parts.rs".to_owned()), "{edges:?}");
 }
 
 #[test]
 fn child_imports_from_its_parent_and_a_used_reexport_counts() {
-    let child = ("room/child.rs", "use super::Noun; pub struct Child(Noun);");
+    let child = ("folder/child.rs", "use super::Noun; pub struct Child(Noun);");
     let declares = "mod child; pub use child::Child; pub struct Noun;";
-    assert_eq!(edges_of(&[("room/mod.rs", declares), child]), ["room/child.rs -> room/mod.rs"]);
+    assert_eq!(edges_of(&[("folder/mod.rs", declares), child]), ["folder/child.rs -> folder/mod.rs"]);
     let uses = format!("{declares} fn new() -> Option<Child> {{ None }}");
-    let both = ["room/child.rs -> room/mod.rs", "room/mod.rs -> room/child.rs"];
-    assert_eq!(edges_of(&[("room/mod.rs", &uses), child]), both);
+    let both = ["folder/child.rs -> folder/mod.rs", "folder/mod.rs -> folder/child.rs"];
+    assert_eq!(edges_of(&[("folder/mod.rs", &uses), child]), both);
 }
 
 #[test]
-fn tests_other_crates_and_visibility_are_no_imports() {
+fn tests_other_crates_and_visibility_are_not_imports() {
     let a = "pub use b_crate as b; #[cfg(test)] mod checks; #[cfg(test)] mod more { use crate::c::C; }\n\
         pub(in crate::c) struct A; #[doc = \"crate::c\"] fn f() { let c = crate::a::b::new(); c.crate_c(); }";
     let test = "use crate::c::C;";
@@ -197,12 +197,15 @@ fn folders_can_form_a_cycle_without_a_file_cycle() {
     let inline = [("lib.rs", ""), ("a/mod.rs", ""), ("b/mod.rs", "")];
     let files = graph_of(&[sources.as_slice(), &inline].concat());
     assert_eq!(files.report(), "");
-    let rooms = files.map(|file| Some(room(file).to_owned()));
-    assert_eq!(rooms.report(), "\na -> b -> a\n    a/x.rs:1 -> b: crate::b::x::X\n    b/y.rs:1 -> a: crate::a::y::Y\n");
+    let folders = files.map(|file| Some(top_folder(file).to_owned()));
+    assert_eq!(
+        folders.report(),
+        "\na -> b -> a\n    a/x.rs:1 -> b: crate::b::x::X\n    b/y.rs:1 -> a: crate::a::y::Y\n"
+    );
 }
 
 #[test]
-fn imports_lead_to_lower_layers_alone() {
+fn imports_lead_only_to_lower_layers() {
     let rule = Rule { package: "", layers: &[&["low"], &["left", "right"]] };
     let down = ("left/a.rs", "use crate::low::b::B; use super::c::C;");
     let items = [("low/b.rs", "pub struct B;"), ("left/c.rs", "pub struct C;"), ("right/d.rs", "pub struct D;")];

@@ -49,14 +49,14 @@ fn compare(column: &str, kind: Kind, proxy_protocol: impl Fn(&str) -> String) {
 
 #[test]
 #[ignore = "runs nginx and curl (Debian: nginx, libnginx-mod-stream, curl)"]
-fn nginx_does_what_the_table_says() {
+fn nginx_matches_the_documented_table() {
     println!("{}", version("nginx", "-v"));
     compare("nginx", Kind::Nginx, |runtime| measures::proxy_protocol(Kind::NginxStream, runtime) + " from `stream`");
 }
 
 #[test]
 #[ignore = "runs nginx and curl (Debian: nginx, libnginx-mod-stream, curl)"]
-fn nginx_with_buffers_does_what_the_table_says() {
+fn nginx_with_buffers_matches_the_documented_table() {
     println!("{}", version("nginx", "-v"));
     compare("nginx with buffers", Kind::NginxBuffered, |runtime| {
         measures::proxy_protocol(Kind::NginxStream, runtime) + " from `stream`"
@@ -65,7 +65,7 @@ fn nginx_with_buffers_does_what_the_table_says() {
 
 #[test]
 #[ignore = "runs haproxy and curl (Debian: haproxy, curl)"]
-fn haproxy_does_what_the_table_says() {
+fn haproxy_matches_the_documented_table() {
     println!("{}", version("haproxy", "-v"));
     compare("HAProxy", Kind::HaProxy, |runtime| {
         let versions = [1, 2].map(|version| measures::proxy_protocol(Kind::HaProxyTcp(version), runtime));
@@ -75,7 +75,7 @@ fn haproxy_does_what_the_table_says() {
 
 #[test]
 #[ignore = "runs caddy and curl (Debian: caddy, curl)"]
-fn caddy_does_what_the_table_says() {
+fn caddy_matches_the_documented_table() {
     println!("caddy {}", version("caddy", "version"));
     compare("Caddy", Kind::Caddy, |_| if caddy_sends_a_proxy_header() { "yes".into() } else { "no".into() });
 }
@@ -95,7 +95,7 @@ fn caddy_sends_a_proxy_header() -> bool {
 
 #[test]
 #[ignore = "runs apache2 and curl (Debian: apache2, libapache2-mod-xsendfile, curl)"]
-fn apache_does_what_the_table_says() {
+fn apache_matches_the_documented_table() {
     println!("{}", version("apache2", "-v"));
     compare("Apache", Kind::Apache, |_| "no".into());
 }

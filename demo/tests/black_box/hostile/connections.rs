@@ -14,7 +14,7 @@ use crate::process::wait_until;
 const NOT_YET: [ErrorKind; 3] = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted];
 
 /// Sends bytes one at a time with pauses until a response is received; returns the duration.
-fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
+fn send_slowly(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
     let started = Instant::now();
     stream.set_read_timeout(Some(pause)).unwrap();
     for byte in bytes.iter().cycle() {
@@ -39,7 +39,7 @@ fn slow_head_is_408_at_its_deadline() {
     let attack = Attack::begin("a head with one byte every 50 ms", &demo);
     let mut stream = open(&demo);
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").unwrap();
-    let took = drip(&mut stream, b"y", Duration::from_millis(50));
+    let took = send_slowly(&mut stream, b"y", Duration::from_millis(50));
     let mut client = Client::tcp(stream);
     assert_eq!(client.response().status, 408);
     assert!(client.is_at_end());
@@ -55,7 +55,7 @@ fn slow_body_below_the_rate_is_408() {
     let attack = Attack::begin("a body with one byte every 100 ms", &demo);
     let mut stream = open(&demo);
     stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").unwrap();
-    let took = drip(&mut stream, b"x", Duration::from_millis(100));
+    let took = send_slowly(&mut stream, b"x", Duration::from_millis(100));
     assert_eq!(Client::tcp(stream).response().status, 408);
     assert!(took > Duration::from_secs(9) && took < Duration::from_secs(20), "{took:?}");
     attack.end("408 after 10 s below 256 B/s, then closed", 512, Duration::from_secs(2));
@@ -80,7 +80,7 @@ fn other_clients_are_served_beside_2000_slow_heads() {
     attack.end(&did, 2000 * 16, Duration::from_secs(2));
 }
 
-fn come_and_go(mut stream: TcpStream, count: u32) {
+fn connect_and_close(mut stream: TcpStream, count: u32) {
     match count % 4 {
         0 => {}
         1 => stream.write_all(b"GET /").unwrap(),
@@ -101,7 +101,7 @@ fn short_connections_leave_no_descriptor() {
     // 600 were open at once on smol, and 2,900 on async-std, where one thread accepts for all
     // threads.
     for _ in 0..50 {
-        (0..100).for_each(|count| come_and_go(open(&demo), count));
+        (0..100).for_each(|count| connect_and_close(open(&demo), count));
         attack.await_release();
     }
     attack.end("closed with them", 4096, Duration::from_secs(2));

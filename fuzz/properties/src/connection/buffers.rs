@@ -92,7 +92,7 @@ impl World {
     }
 
     /// Checks that a command for a request that is not outstanding fails and changes nothing.
-    pub(super) fn stale(&mut self, command: u8, request: u8) {
+    pub(super) fn check_stale_command(&mut self, command: u8, request: u8) {
         let known = self.given.get(usize::from(request) % (self.given.len() + 1)).map(|given| given.id);
         let id = known.unwrap_or_default();
         if !self.connection.response_state(id).is_over() {
@@ -110,9 +110,9 @@ impl World {
         let (connection, head) = (&mut self.connection, ResponseHead::default());
         match command % 18 {
             0 => connection.respond(id, &head, BodyLen::Unknown),
-            1 => connection.respond_with(id, &head, "stale"),
+            1 => connection.respond_with(id, &head, "check_stale_command"),
             2 => connection.respond_upgrade(id, &head),
-            3 => connection.send(id, "stale"),
+            3 => connection.send(id, "check_stale_command"),
             4 => connection.send_external(id, 7, 0, 5),
             5 => connection.finish(id),
             6 => connection.finish_with_trailers(id, &FieldLines::new()),
@@ -123,7 +123,7 @@ impl World {
             11 => connection.resume(id),
             12 => connection.poll_send_room(id).map(drop),
             13 => connection.response_fields_mut(id).map(|_| ()),
-            14 => connection.response_writer(id).send_response("stale", 200, "text/plain"),
+            14 => connection.response_writer(id).send_response("check_stale_command", 200, "text/plain"),
             15 => connection.send_interim(id, 103, &FieldLines::new()).map(drop),
             16 => connection.set_body_decoded(id).map(drop),
             _ => connection.response_writer(id).finish(),

@@ -3,7 +3,7 @@
 
 use httpants_core::{Close, Framing, RequestHead};
 
-use super::world::{Given, World};
+use super::world::{AppResponse, World};
 use crate::oracle::chunked;
 use crate::oracle::response::{self, Asked};
 
@@ -31,7 +31,7 @@ impl Sent {
             Framing::Length(length) => self.content_at + usize::try_from(length).unwrap(),
             Framing::Chunked => match chunked::read(&self.bytes[self.content_at..]).end {
                 chunked::End::At(length) => self.content_at + length,
-                end => panic!("{request:?} behind content without an end: {end:?}"),
+                end => panic!("{request:?} after content without an end: {end:?}"),
             },
             _ => self.content_at,
         };
@@ -79,7 +79,7 @@ pub(super) fn check(world: &World) {
     let broken = world.cut_off || reset;
     let mut rest = &world.out[..];
     for (at, given) in world.given.iter().enumerate() {
-        let Some((response, behind)) = next(rest, given.asked) else {
+        let Some((response, after)) = next(rest, given.asked) else {
             assert!(broken || !given.finished, "response {at} is missing: {given:?}, {world:?}");
             return;
         };
@@ -87,7 +87,7 @@ pub(super) fn check(world: &World) {
         let whole = response.whole && !(response.until_close && broken);
         if given.status == 0 || (!given.finished && response.status != given.status) {
             // Not a response of the application: a refusal or a timeout.
-            assert!(response.status >= 400 && behind.is_empty(), "{response:?}");
+            assert!(response.status >= 400 && after.is_empty(), "{response:?}");
             return;
         }
         assert_eq!(response.status, given.status);
@@ -98,15 +98,15 @@ pub(super) fn check(world: &World) {
             assert!(broken || !given.finished, "response {at} is cut off: {given:?}, {world:?}");
             // A response without content is complete with its head, even if the application did not
             // finish it.
-            assert!(behind.is_empty(), "bytes behind an unfinished response: {}", behind.escape_ascii());
+            assert!(after.is_empty(), "bytes after an unfinished response: {}", after.escape_ascii());
         }
-        rest = behind;
+        rest = after;
     }
     if !rest.is_empty() {
         let head_only = rest.ends_with(b"\r\n\r\n");
         let refusal = next(rest, if head_only { Asked::Head } else { Asked::Other });
         assert!(
-            refusal.is_none_or(|(response, behind)| response.status >= 400 && behind.is_empty()),
+            refusal.is_none_or(|(response, after)| response.status >= 400 && after.is_empty()),
             "one response too many: {}",
             rest.escape_ascii()
         );
@@ -138,7 +138,7 @@ fn interim(mut out: &[u8], asked: Asked) -> Vec<u16> {
     all
 }
 
-impl Given {
+impl AppResponse {
     pub(super) fn has_content(&self) -> bool {
         let none = matches!(self.status, 101 | 204 | 205 | 304) || self.asked == Asked::Head;
         !none && (self.asked != Asked::Connect || !(200..300).contains(&self.status))

@@ -29,7 +29,7 @@ fn check_response<'a>(end: &ResponseStats, asked: Asked, out: &'a [u8], world: &
         assert!(end.body_bytes == 0 && !end.complete, "{end:?}");
         return out;
     };
-    let Some((response, behind)) = client::next(out, asked) else {
+    let Some((response, after)) = client::next(out, asked) else {
         assert!(end.body_bytes == 0 && !end.complete, "{end:?} of nothing: {world:?}");
         return &[];
     };
@@ -40,5 +40,5 @@ fn check_response<'a>(end: &ResponseStats, asked: Asked, out: &'a [u8], world: &
     let is_chunked = response.field("Transfer-Encoding").is_some();
     let same = if end.complete || !is_chunked { end.body_bytes == sent } else { end.body_bytes <= sent };
     assert!(same, "{end:?} of {sent} bytes: {world:?}");
-    behind
+    after
 }

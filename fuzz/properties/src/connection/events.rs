@@ -3,13 +3,13 @@
 use httpants_core::ProxyHeader;
 use httpants_core::{CloseReason, Event, HalfClose, ProtocolError, RequestHead, RequestId, Timer};
 
-use super::world::{Given, World};
+use super::world::{AppResponse, World};
 use crate::oracle::response::Asked;
 use crate::shown;
 
 impl World {
     /// Takes at most `most` events.
-    pub(super) fn poll(&mut self, most: usize, go_on: bool) {
+    pub(super) fn poll(&mut self, most: usize, sends_continue: bool) {
         for round in 0..most {
             assert!(round < 100_000, "events without end");
             let room = self.has_backlog_room();
@@ -32,7 +32,7 @@ impl World {
                 Event::Request(request) => self.request(&request),
                 Event::Data(_, data) => self.sent.data(&data),
                 Event::End(_, trailers) => self.sent.end(&trailers),
-                Event::Expect100(id) if go_on => drop(self.connection.send_continue(id)),
+                Event::Expect100(id) if sends_continue => drop(self.connection.send_continue(id)),
                 Event::Upgraded(_) => {
                     self.upgraded = true;
                     let bytes = self.connection.take_upgrade();
@@ -58,7 +58,15 @@ impl World {
         };
         let (id, has_body) = (request.id(), request.has_body());
         assert_eq!(id.index(), self.given.len() as u64 + 1);
-        self.given.push(Given { id, has_body, asked, status: 0, interim: vec![], content: vec![], finished: false });
+        self.given.push(AppResponse {
+            id,
+            has_body,
+            asked,
+            status: 0,
+            interim: vec![],
+            content: vec![],
+            finished: false,
+        });
     }
 
     /// Returns the id of the last request.
@@ -76,9 +84,9 @@ impl World {
         match event {
             Event::Closed(reason) => {
                 let must_be = matches!(reason, CloseReason::Refused(_) | CloseReason::TimedOut(_));
-                assert!(!must_be || self.announced == Some(*reason), "{reason:?} behind {:?}", self.announced);
+                assert!(!must_be || self.announced == Some(*reason), "{reason:?} after {:?}", self.announced);
                 let is_refused = matches!(self.announced, Some(CloseReason::Refused(_)));
-                assert!(!is_refused || self.announced == Some(*reason), "{reason:?} behind {:?}", self.announced);
+                assert!(!is_refused || self.announced == Some(*reason), "{reason:?} after {:?}", self.announced);
                 let known = self.peer_closed || self.end_of_stream;
                 self.cut_off |=
                     *reason == CloseReason::PeerClosed && known && self.config.half_close == HalfClose::Drop;

@@ -33,7 +33,7 @@ enum Step {
 
 /// The rest of a waiting range.
 #[derive(Debug)]
-struct Stretch {
+struct FileRange {
     offset: u64,
     length: u64,
 }
@@ -59,12 +59,12 @@ impl Scenario {
             match step {
                 Step::Send { offset: Number(offset), length: Number(length) } => {
                     match connection.send_external(id, 7, *offset, *length) {
-                        Ok(()) if *length > 0 => waiting.push_back(Stretch { offset: *offset, length: *length }),
+                        Ok(()) if *length > 0 => waiting.push_back(FileRange { offset: *offset, length: *length }),
                         Ok(()) | Err(Misuse::TooMuchContent { .. }) => {}
                         Err(Misuse::NoBody) if !has_body => {}
                         Err(other) => panic!("{other:?}"),
                     }
-                    let total: u128 = waiting.iter().map(|stretch: &Stretch| u128::from(stretch.length)).sum();
+                    let total: u128 = waiting.iter().map(|range: &FileRange| u128::from(range.length)).sum();
                     countable &= total < u128::from(u64::MAX - 10_000);
                 }
                 Step::Sent(Number(count)) => leave(&mut connection, *count, &mut waiting, countable, now),
@@ -80,7 +80,7 @@ impl Scenario {
 }
 
 /// Sends what the connection returns next, but no more than `count` bytes.
-fn leave(connection: &mut Connection, count: u64, waiting: &mut VecDeque<Stretch>, countable: bool, now: Now) {
+fn leave(connection: &mut Connection, count: u64, waiting: &mut VecDeque<FileRange>, countable: bool, now: Now) {
     let file = match connection.poll_transmit() {
         None => return,
         Some(Transmit::External { file: 7, offset, length }) => {

@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
     for operation in &script.operations {
         world.step(operation);
     }
-    world.run_out();
+    world.run_to_end();
     client::check(&world);
     ends::check(&world);
 }

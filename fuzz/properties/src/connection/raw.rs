@@ -45,9 +45,9 @@ fn run(data: &[u8], cut: Cut, seed: u64) {
         world.to_send.extend_from_slice(piece);
         let number = numbers.next();
         world.step(&Operation::Receive { most: u32::MAX, lend: number & 1 == 1 });
-        world.step(&Operation::Poll { most: (number >> 8) as u8 % 9, go_on: number & 2 == 2 });
+        world.step(&Operation::Poll { most: (number >> 8) as u8 % 9, sends_continue: number & 2 == 2 });
     }
-    world.run_out();
+    world.run_to_end();
     client::check(&world);
     ends::check(&world);
 }

@@ -159,11 +159,11 @@ pub(super) enum Operation {
     /// At most `most` bytes arrive, copied in or read into the lent buffer.
     Receive { most: u32, lend: bool },
     /// The application takes at most `most` events.
-    Poll { most: u8, go_on: bool },
+    Poll { most: u8, sends_continue: bool },
     /// The transport sends `most` bytes; 0 means all.
     Transmit { most: u16 },
     /// The application responds, if a request is outstanding.
-    Respond(Given),
+    Respond(ResponsePlan),
     /// The application responds by the calls of Pants.
     RespondByCalls { length: u16, finish: bool },
     /// The application sends an interim response.
@@ -203,7 +203,7 @@ pub(super) enum Operation {
 
 /// A response.
 #[derive(Clone, Copy, Debug, Arbitrary)]
-pub(super) struct Given {
+pub(super) struct ResponsePlan {
     pub(super) status: u8,
     pub(super) length: u8,
     pub(super) whole: bool,
@@ -220,7 +220,7 @@ impl<'a> Arbitrary<'a> for Operation {
             12..=33 => {
                 Self::Receive { most: *u.choose(&[1, 2, 5, 17, 100, 1000, 10_000, 200_000])?, lend: u.arbitrary()? }
             }
-            34..=60 => Self::Poll { most: u.int_in_range(1..=9)?, go_on: u.arbitrary()? },
+            34..=60 => Self::Poll { most: u.int_in_range(1..=9)?, sends_continue: u.arbitrary()? },
             61..=78 => Self::Transmit { most: if u.ratio(2, 3)? { 0 } else { u.arbitrary()? } },
             79..=93 => Self::Respond(u.arbitrary()?),
             94 | 95 => Self::Interim(u.arbitrary()?),
@@ -236,7 +236,7 @@ impl<'a> Arbitrary<'a> for Operation {
             148..=150 => Self::Hold(u.ratio(1, 3)?),
             151..=154 => Self::Stale { command: u.arbitrary()?, request: u.arbitrary()? },
             155 => Self::PeerClosed,
-            _ if !u.ratio(1, 4)? => Self::Poll { most: 9, go_on: true },
+            _ if !u.ratio(1, 4)? => Self::Poll { most: 9, sends_continue: true },
             126 | 127 => Self::Eof,
             128 => Self::Abort,
             129 => Self::Shutdown,

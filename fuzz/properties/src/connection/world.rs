@@ -16,7 +16,7 @@ use crate::oracle::response::Asked;
 use crate::shown;
 
 /// The response of the application to one request.
-pub(super) struct Given {
+pub(super) struct AppResponse {
     pub(super) id: RequestId,
     pub(super) has_body: bool,
     pub(super) asked: Asked,
@@ -28,7 +28,7 @@ pub(super) struct Given {
     pub(super) finished: bool,
 }
 
-impl std::fmt::Debug for Given {
+impl std::fmt::Debug for AppResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { asked, status, content, finished, .. } = self;
         write!(f, "{status} to {asked:?}, {} bytes, finished: {finished}", content.len())
@@ -53,7 +53,7 @@ pub(super) struct World {
     pub(super) queue: TransmitQueue,
     /// The bytes that the client has received.
     pub(super) out: Vec<u8>,
-    pub(super) given: Vec<Given>,
+    pub(super) given: Vec<AppResponse>,
     /// The ends of responses, as they were reported.
     pub(super) ends: Vec<ResponseStats>,
     /// The expected reason of a close, from a refusal or a timeout.
@@ -118,7 +118,7 @@ impl World {
             }
             Operation::Send(_) => {}
             Operation::Receive { most, lend } => self.receive(*most as usize, *lend),
-            Operation::Poll { most, go_on } => self.poll(usize::from(*most), *go_on),
+            Operation::Poll { most, sends_continue } => self.poll(usize::from(*most), *sends_continue),
             Operation::Transmit { most } => self.transmit(usize::from(*most)),
             Operation::Respond(given) => self.respond(given),
             Operation::RespondByCalls { length, finish } => self.respond_by_calls(usize::from(*length), *finish),
@@ -159,8 +159,8 @@ impl World {
                 self.connection.handle_peer_closed(self.now);
                 assert!(!self.connection.watches_peer());
             }
-            Operation::Stale { command, request } => self.stale(*command, *request),
-            Operation::Spurious(choice) => self.spurious(*choice),
+            Operation::Stale { command, request } => self.check_stale_command(*command, *request),
+            Operation::Spurious(choice) => self.check_no_effect(*choice),
         }
         self.check();
     }
@@ -213,7 +213,7 @@ impl World {
     }
 
     /// Sends the head of a response, or a complete response.
-    fn respond(&mut self, chosen: &script::Given) {
+    fn respond(&mut self, chosen: &script::ResponsePlan) {
         let status = [200, 200, 200, 404, 204, 304, 101, 500][usize::from(chosen.status) % 8];
         let mut head = ResponseHead::new(status).unwrap();
         if chosen.close.is_multiple_of(8) {
@@ -359,7 +359,7 @@ impl World {
         let Some(deadline) = deadline else { return self.connection.handle_timeout(self.now) };
         shown::display(&deadline.timer);
         let is_over = deadline.at <= self.now.mono;
-        self.cut_off |= is_over && self.is_cutting(deadline.timer);
+        self.cut_off |= is_over && self.loses_bytes(deadline.timer);
         let state = self.connection.state();
         self.connection.handle_timeout(self.now);
         if is_over {
@@ -370,7 +370,7 @@ impl World {
     }
 
     /// Makes calls without effect, and checks that they change nothing.
-    fn spurious(&mut self, choice: u8) {
+    fn check_no_effect(&mut self, choice: u8) {
         let (state, deadline) = (self.connection.state(), self.connection.poll_timeout());
         match choice % 4 {
             0 => self.connection.handle_recv(0, self.now),
@@ -399,7 +399,7 @@ impl World {
             Some(Close::ShutdownWrite) => assert!(!std::mem::replace(&mut self.shutdown_reported, true)),
             Some(close) => {
                 assert!(self.connection.poll_transmit().is_none() && !wants);
-                assert!(self.connection.poll_timeout().is_none(), "a deadline behind the end");
+                assert!(self.connection.poll_timeout().is_none(), "a deadline after the end");
                 self.end = Some(close);
             }
             None => {}
@@ -417,7 +417,7 @@ impl World {
 
     /// Runs the connection to its end: the application responds, the client sends and receives
     /// everything, and time passes if nothing else happens.
-    pub(super) fn run_out(&mut self) {
+    pub(super) fn run_to_end(&mut self) {
         self.step(&Operation::Pause(false));
         self.step(&Operation::Hold(false));
         if self.buffer.is_some() {
@@ -454,7 +454,7 @@ impl World {
                 panic!("stuck in {:?}", self.connection.state());
             };
             self.now = self.now.after(deadline.at.saturating_sub(self.now.mono));
-            self.cut_off |= self.is_cutting(deadline.timer);
+            self.cut_off |= self.loses_bytes(deadline.timer);
             self.connection.handle_timeout(self.now);
         }
         panic!("no end in {:?}", self.connection.state());
@@ -475,7 +475,7 @@ impl World {
     }
 
     /// Returns true if the waiting bytes are lost when this timer expires.
-    fn is_cutting(&self, timer: Timer) -> bool {
+    fn loses_bytes(&self, timer: Timer) -> bool {
         let has_begun = self.connection.state().send == Sending::Body;
         timer == Timer::Write || timer == Timer::HalfClosed && has_begun
     }

@@ -40,7 +40,7 @@ pub fn read(bytes: &[u8]) -> Body {
     let mut rest = bytes;
     body.end = loop {
         body.left = rest.len();
-        let Ok(Some((size_line, behind))) = line(rest) else {
+        let Ok(Some((size_line, after))) = line(rest) else {
             // Only a complete line gets a verdict here, although the bytes of an incomplete one may
             // already be invalid.
             break if line(rest).is_err() { End::Refused } else { End::NeedMore };
@@ -49,14 +49,14 @@ pub fn read(bytes: &[u8]) -> Body {
         let line_ends = if size == 0 { 2 } else { 4 };
         body.excess += (size_line.len() as u64 + line_ends).saturating_sub(size.saturating_mul(2).saturating_add(16));
         if size == 0 {
-            body.left = behind.len();
-            break trailers(behind, &mut body.trailers)
+            body.left = after.len();
+            break trailers(after, &mut body.trailers)
                 .map_or(End::Refused, |rest| rest.map_or(End::NeedMore, |rest| End::At(bytes.len() - rest.len())));
         }
         body.announced = body.announced.saturating_add(size);
-        let there = behind.len().min(usize::try_from(size).unwrap_or(usize::MAX));
-        body.content.extend_from_slice(&behind[..there]);
-        rest = &behind[there..];
+        let there = after.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+        body.content.extend_from_slice(&after[..there]);
+        rest = &after[there..];
         match rest {
             [b'\r', b'\n', tail @ ..] => rest = tail,
             [] | [b'\r'] => break End::NeedMore,
@@ -82,12 +82,12 @@ fn size(line: &[u8]) -> Option<u64> {
 /// Returns true for `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`.
 fn is_extensions(mut rest: &[u8]) -> bool {
     while !rest.is_empty() {
-        let Some(behind) = skip(rest).strip_prefix(b";") else { return false };
-        let Some(behind) = token(skip(behind)) else { return false };
-        rest = behind;
-        if let Some(value) = skip(behind).strip_prefix(b"=") {
-            let Some(behind) = token(skip(value)).or_else(|| quoted(skip(value))) else { return false };
-            rest = behind;
+        let Some(after) = skip(rest).strip_prefix(b";") else { return false };
+        let Some(after) = token(skip(after)) else { return false };
+        rest = after;
+        if let Some(value) = skip(after).strip_prefix(b"=") {
+            let Some(after) = token(skip(value)).or_else(|| quoted(skip(value))) else { return false };
+            rest = after;
         }
     }
     true
@@ -109,8 +109,8 @@ fn quoted(bytes: &[u8]) -> Option<&[u8]> {
     let mut rest = bytes.strip_prefix(b"\"")?;
     loop {
         rest = match rest {
-            [b'"', behind @ ..] => return Some(behind),
-            [b'\\', byte, behind @ ..] | [byte, behind @ ..] if is_field_value(&[*byte]) => behind,
+            [b'"', after @ ..] => return Some(after),
+            [b'\\', byte, after @ ..] | [byte, after @ ..] if is_field_value(&[*byte]) => after,
             _ => return None,
         };
     }
@@ -119,8 +119,8 @@ fn quoted(bytes: &[u8]) -> Option<&[u8]> {
 /// Parses field lines up to an empty one. Returns the bytes after it.
 fn trailers<'a>(mut rest: &'a [u8], lines: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<Option<&'a [u8]>, ()> {
     loop {
-        let Some((field, behind)) = line(rest).map_err(drop)? else { return Ok(None) };
-        rest = behind;
+        let Some((field, after)) = line(rest).map_err(drop)? else { return Ok(None) };
+        rest = after;
         if field.is_empty() {
             return Ok(Some(rest));
         }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies() {
+    fn chunked_bodies_are_parsed_or_refused() {
         for (bytes, content, end) in [
             ("0\r\n\r\nGET", "", End::At(5)),
             ("5\r\nhello\r\n0\r\n\r\n", "hello", End::At(15)),

@@ -67,8 +67,8 @@ fn read_window(window: &[u8], config: &Config) -> Result<Option<Head>, u16> {
     let Some((request_line, mut rest)) = line(window).map_err(|_| 400_u16)? else { return Ok(None) };
     let mut head = read_request_line(request_line, config)?;
     loop {
-        let Some((field, behind)) = line(rest).map_err(|_| 400_u16)? else { return Ok(None) };
-        rest = behind;
+        let Some((field, after)) = line(rest).map_err(|_| 400_u16)? else { return Ok(None) };
+        rest = after;
         if field.is_empty() {
             break;
         }
@@ -289,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads() {
+    fn heads_are_parsed_or_refused() {
         let verdict = |text: &str| read(text.as_bytes(), &Config::default());
         for (text, status) in [
             ("GET / HTTP/1.1\n", 400),

@@ -50,9 +50,9 @@ pub fn read(content: &[u8], boundary: &[u8]) -> (Vec<Part>, Option<Fault>) {
                 return (parts, Some(fault));
             }
             Ok((true, _)) => return (parts, None),
-            Ok((false, behind)) => {
+            Ok((false, after)) => {
                 // Including the line break that ends the delimiter.
-                let section = &rest[behind - 2..];
+                let section = &rest[after - 2..];
                 let Some(end) = find(section, b"\r\n\r\n") else { return (parts, Some(Fault::MissingClose)) };
                 header = Some(section[2..end + 2].to_vec());
                 rest = &section[end + 2..];
@@ -73,15 +73,15 @@ fn delimiter(bytes: &[u8], boundary: &[u8]) -> Option<Delimiter> {
     let mut from = 0;
     loop {
         let at = from + find(&bytes[from..], &start)?;
-        let behind = &bytes[at + start.len()..];
-        let close = behind.starts_with(b"--");
-        let behind = if close { &behind[2..] } else { behind };
-        let padding = behind.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
+        let after = &bytes[at + start.len()..];
+        let close = after.starts_with(b"--");
+        let after = if close { &after[2..] } else { after };
+        let padding = after.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
         if padding > PADDING {
             return Some((at, Err(Fault::Padding)));
         }
-        let end = bytes.len() - behind.len() + padding;
-        match &behind[padding..] {
+        let end = bytes.len() - after.len() + padding;
+        match &after[padding..] {
             [b'\r', b'\n', ..] => return Some((at, Ok((close, end + 2)))),
             [b'\n', ..] if close => return Some((at, Ok((close, end + 1)))),
             [] if close => return Some((at, Ok((close, end)))),
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts() {
+    fn parts_are_parsed_or_refused() {
         let part = |header: &str, content: &str| Part { header: header.into(), content: content.into() };
         for (content, parts, fault) in [
             ("--b\r\nA: 1\r\n\r\nx\r\n--b--", vec![part("A: 1\r\n", "x")], None),

@@ -111,8 +111,8 @@ fn read_status_line(line: &[u8]) -> Response {
 
 fn read_fields<'a>(mut rest: &'a [u8], fields: &mut Vec<(String, Vec<u8>)>) -> Option<&'a [u8]> {
     loop {
-        let (field, behind) = line(rest).expect("lines end with CR LF")?;
-        rest = behind;
+        let (field, after) = line(rest).expect("lines end with CR LF")?;
+        rest = after;
         if field.is_empty() {
             return Some(rest);
         }
@@ -127,16 +127,16 @@ fn read_fields<'a>(mut rest: &'a [u8], fields: &mut Vec<(String, Vec<u8>)>) -> O
 /// incomplete.
 fn read_chunks<'a>(mut rest: &'a [u8], response: &mut Response) -> Option<&'a [u8]> {
     loop {
-        let (size, behind) = line(rest).expect("lines end with CR LF")?;
+        let (size, after) = line(rest).expect("lines end with CR LF")?;
         let size = u64::from_str_radix(std::str::from_utf8(size).unwrap(), 16).expect("a bare chunk size");
         if size == 0 {
-            let rest = read_fields(behind, &mut response.trailers)?;
+            let rest = read_fields(after, &mut response.trailers)?;
             response.whole = true;
             return Some(rest);
         }
-        let there = behind.len().min(usize::try_from(size).unwrap_or(usize::MAX));
-        response.content.extend_from_slice(&behind[..there]);
-        match &behind[there..] {
+        let there = after.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+        response.content.extend_from_slice(&after[..there]);
+        match &after[there..] {
             [b'\r', b'\n', tail @ ..] => rest = tail,
             [] | [b'\r'] => return None,
             other => panic!("a chunk is longer than its size: {}", other.escape_ascii()),
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn responses() {
+    fn responses_are_parsed() {
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\nHTTP";
         let (response, rest) = read(chunked, Asked::Other).unwrap();
         assert_eq!((response.content.as_slice(), response.whole, rest), (&b"hello"[..], true, &b"HTTP"[..]));
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn close_is_one_option_of_several() {
+    fn close_is_found_among_connection_options() {
         let response = b"HTTP/1.0 255 \r\nUpgrade: x\r\nConnection: close, Upgrade\r\n\r\nhello";
         let (response, _) = read(response, Asked::Other).unwrap();
         assert!(response.until_close && response.content == b"hello");
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "no end in sight")]
-    fn a_response_without_an_end() {
+    fn response_without_an_end_panics() {
         let _ = read(b"HTTP/1.1 200 OK\r\n\r\nhello", Asked::Other);
     }
 }

@@ -118,7 +118,7 @@ impl Connection {
             // No request was interrupted.
             self.ordinary_end = true;
             self.events.close(CloseReason::HandshakeFailed);
-            self.settle();
+            self.continue_if_flushed();
         }
     }
 
@@ -184,7 +184,7 @@ impl Connection {
         let fault = ProtocolError::PlainRequest;
         let refusal = Refusal::of_head(fault, (0, received), HeadProgress::RequestLine, &self.config.limits);
         self.events.refuse(refusal);
-        self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
+        self.respond_error_and_close(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 
     /// Closes the connection without a response, because the bytes after an invalid PROXY header

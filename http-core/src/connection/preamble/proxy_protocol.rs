@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn lines() {
+    fn version_1_lines_are_parsed() {
         let of = |line: &str| endpoints(line.as_bytes());
         let four = inet("203.0.113.9:50000", "10.0.0.1:443");
         assert_eq!(of("PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\n"), four);
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines() {
+    fn invalid_version_1_lines_are_errors() {
         for rest in [
             "",
             " ",
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_at_its_limit_and_one_more() {
+    fn version_1_line_is_limited_to_107_bytes() {
         let line = |n: usize, end: &str| format!("PROXY UNKNOWN {}{end}", "x".repeat(n - 14 - end.len()));
         assert_eq!(endpoints(line(107, "\r\n").as_bytes()), Endpoints::Kept);
         assert_eq!(parse(line(108, "\r\n").as_bytes()), Err(TooLong));
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures() {
+    fn header_starts_with_one_of_the_signatures() {
         for start in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
             b"PROXX",
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn binary_headers() {
+    fn version_2_headers_are_parsed() {
         let four = inet("203.0.113.9:50000", "10.0.0.1:443");
         let six = inet("[2001:db8::9]:65535", "[::1]:0");
         for transport in [1, 2] {
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_binary_headers() {
+    fn invalid_version_2_headers_are_errors() {
         for byte in (0..=255).filter(|byte| byte >> 4 != 2) {
             assert_eq!(parse(&v2(byte, 0x11, INET)), Err(Version));
         }
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn additions_end_with_the_header() {
+    fn tlvs_end_with_the_header() {
         let with =
             |additions: &[u8]| parse(&[&v2(0x21, 0x11, &[INET, additions].concat())[..], b"\0\0\0\0\0\0"].concat());
         for good in [&b""[..], b"\x04\0\0", b"\x04\0\x01x", b"\x01\0\x02h2\x04\0\0\xee\0\x03abc"] {
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_header_at_its_limit_and_one_more() {
+    fn version_2_header_is_limited_to_4096_bytes() {
         let of_len = |len: usize| {
             let padding = len - FIXED_2 - INET.len() - 3;
             let size = u16::try_from(padding).unwrap().to_be_bytes();
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_of_one_byte_gets_one_verdict_at_every_cut() {
+    fn changed_bytes_have_the_same_verdict_at_every_cut() {
         let line = b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\nGET";
         let binary = [&v2(0x21, 0x11, &[INET, b"\x04\0\x01x"].concat())[..], b"GET"].concat();
         for input in [&line[..], &binary] {

@@ -37,7 +37,7 @@ fn signed_values_are_verified() {
 }
 
 #[test]
-fn format_is_stable() {
+fn signature_matches_another_implementation() {
     // Computed with another implementation of HMAC, over
     // len || "1", len || "user", len || "1700000000", len || "3600", len || "YWxpY2U".
     let expected = "1.1700000000.3600.YWxpY2U.rbjEexct_dVD_vVgQef-pqrihXXKd7yxABFIb5Jq9Ac";
@@ -45,7 +45,7 @@ fn format_is_stable() {
 }
 
 #[test]
-fn every_change_of_one_byte_is_refused() {
+fn every_changed_byte_is_refused() {
     let keys = ring(&["new", "old"]);
     // Values of 0 to 3 bytes leave 0, 4 and 2 unused bits in the last character of base64.
     for value in ["", "a", "ab", "abc", "alice@example.com"] {
@@ -86,7 +86,7 @@ fn every_insertion_removal_and_swap_is_refused() {
 }
 
 #[test]
-fn other_spellings_of_the_same_parts_are_refused() {
+fn non_canonical_encodings_are_refused() {
     let keys = ring(&["k"]);
     let signed = keys.sign("n", "a", NOW, HOUR);
     let (head, mac) = signed.rsplit_once('.').unwrap();
@@ -111,7 +111,7 @@ fn other_spellings_of_the_same_parts_are_refused() {
 }
 
 #[test]
-fn parts_cannot_move_into_each_other() {
+fn signature_covers_the_boundaries_of_parts() {
     let keys = ring(&["k"]);
     // The same characters, divided differently.
     let signed = keys.sign("ab", "c", UnixTime::from_secs(12), Duration::from_secs(34));
@@ -129,7 +129,7 @@ fn parts_cannot_move_into_each_other() {
 }
 
 #[test]
-fn a_value_belongs_to_its_name() {
+fn value_is_bound_to_the_cookie_name() {
     let keys = ring(&["k"]);
     let (user, role) = (keys.sign("user", "alice", NOW, HOUR), keys.sign("role", "admin", NOW, HOUR));
     for (name, value) in [("user", &role), ("role", &user), ("User", &user), ("user ", &user), ("", &user)] {
@@ -138,7 +138,7 @@ fn a_value_belongs_to_its_name() {
 }
 
 #[test]
-fn keys_come_and_go() {
+fn keys_can_be_rotated() {
     let (old, both, new) = (ring(&["old"]), ring(&["new", "old"]), ring(&["new"]));
     let of_old = old.sign("n", "v", NOW, HOUR);
     let of_both = both.sign("n", "v", NOW, HOUR);
@@ -149,7 +149,7 @@ fn keys_come_and_go() {
 }
 
 #[test]
-fn the_lifetime_holds_to_the_second() {
+fn lifetime_is_exact_to_the_second() {
     let keys = ring(&["k"]);
     let verify = |time, lifetime, now| {
         let signed = keys.sign("n", "v", UnixTime::from_secs(time), Duration::from_secs(lifetime));
@@ -176,7 +176,7 @@ fn the_lifetime_holds_to_the_second() {
 }
 
 #[test]
-fn what_is_not_signed() {
+fn malformed_values_are_reported_as_unsigned() {
     let keys = ring(&["k"]);
     let mac = "A".repeat(43);
     for value in ["", ".", "....", "alice", "1.1.1.YQ", &format!("2.1.1.YQ.{mac}"), &format!(".1.1.YQ.{mac}")] {
@@ -190,7 +190,7 @@ fn what_is_not_signed() {
 }
 
 #[test]
-fn the_cookie_has_safe_defaults_and_takes_the_rest() {
+fn signed_cookie_has_safe_defaults_that_can_be_changed() {
     let keys = ring(&["k"]);
     let mut out = FieldLines::new();
     set(&mut out, keys.cookie("n", "v", NOW, HOUR)).unwrap();
@@ -206,7 +206,7 @@ fn the_cookie_has_safe_defaults_and_takes_the_rest() {
 }
 
 #[test]
-fn prefixed_names_have_what_they_need() {
+fn prefixed_names_get_their_required_attributes() {
     let keys = ring(&["k"]);
     for name in ["__Host-n", "__host-n", "__Secure-n", "__SECURE-"] {
         let mut out = FieldLines::new();
@@ -226,7 +226,7 @@ fn prefixed_names_have_what_they_need() {
 }
 
 #[test]
-fn secrets_that_are_none() {
+fn missing_and_empty_secrets_are_errors() {
     assert_eq!(KeyRing::new::<&str>([]).err(), Some(KeyError::NoSecret));
     assert_eq!(KeyRing::new([""]).err(), Some(KeyError::EmptySecret));
     assert_eq!(KeyRing::new(["k", ""]).err(), Some(KeyError::EmptySecret));

@@ -17,7 +17,7 @@ fn listed(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
-fn only_the_whole_file_gets_another_status() {
+fn status_replaces_only_that_of_the_whole_file() {
     let gone = get("").with_status(StatusCode::GONE);
     assert_eq!((gone.status, gone.segments.len(), gone.content_length), (StatusCode::GONE, 1, Some(LEN)));
     for status in [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED] {
@@ -33,7 +33,7 @@ fn only_the_whole_file_gets_another_status() {
 }
 
 #[test]
-fn a_plain_response() {
+fn plain_response_has_metadata_fields() {
     let plan = get("");
     assert_eq!(plan.status, 200);
     assert_eq!(
@@ -146,7 +146,7 @@ fn entity_tag_differs_between_files_and_codings() {
 }
 
 #[test]
-fn the_recipe_of_the_entity_tag_is_the_applications() {
+fn etag_recipe_is_chosen_by_the_application() {
     let mut response = FileResponse::new("a.txt");
     for (recipe, tag) in [
         (EtagRecipe::WithInode, Some("\"2a-64-2ebc98a1.5\"")),
@@ -163,7 +163,7 @@ fn the_recipe_of_the_entity_tag_is_the_applications() {
 }
 
 #[test]
-fn coded_siblings() {
+fn coded_sibling_has_its_coding_vary_and_etag() {
     let fields = own(&[("vary", "cookie"), ("etag", "\"v1\"")]);
     for (coding, encoding, tag) in [
         (Coding::Identity, None, "\"v1\""),
@@ -193,7 +193,7 @@ fn coded_siblings() {
 }
 
 #[test]
-fn svgz_is_svg_in_gzip() {
+fn svgz_is_gzip_coded_svg() {
     let fields = own(&[("content-type", "application/gzip")]);
     let plan = |response: &FileResponse<'_>, lines| super::plan(&Method::GET, lines, response, metadata(LEN));
     let mut response = FileResponse::new("a.svgz");
@@ -214,7 +214,7 @@ fn svgz_is_svg_in_gzip() {
 }
 
 #[test]
-fn types_and_names() {
+fn media_type_and_filename_follow_the_settings() {
     let mut response = FileResponse::new("a.html");
     response.guess_mime = false;
     let plan = |response: &FileResponse<'_>| super::plan(&Method::GET, "", response, metadata(LEN));
@@ -241,7 +241,7 @@ fn types_and_names() {
 }
 
 #[test]
-fn the_applications_fields_are_on_responses_without_the_file() {
+fn application_fields_are_on_responses_without_the_file() {
     let fields = own(&[
         ("x-frame-options", "DENY"),
         ("content-security-policy", "default-src 'none'"),
@@ -294,7 +294,7 @@ fn the_applications_fields_are_on_responses_without_the_file() {
 
 /// Tests RFC 9110 section 8.8.2.1, and dates that no field can represent.
 #[test]
-fn dates_at_the_edges() {
+fn unrepresentable_dates_are_clamped() {
     let headers = Headers::default();
     let request = FileRequest { method: &Method::GET, headers: &headers };
     for (changed, wall, last_modified, expires) in [
@@ -309,7 +309,7 @@ fn dates_at_the_edges() {
 }
 
 #[test]
-fn other_methods() {
+fn other_methods_are_405() {
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "get", "PROPFIND"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         // Preconditions are ignored if the response without them is not 2xx (section 13.2.1).
@@ -322,7 +322,7 @@ fn other_methods() {
 }
 
 #[test]
-fn faults() {
+fn io_errors_have_their_status() {
     use std::io::ErrorKind;
     for (kind, status) in [
         (ErrorKind::NotFound, 404),
@@ -425,7 +425,7 @@ fn entropy_is_used_only_for_several_ranges() {
 }
 
 #[test]
-fn a_slash_is_added_on_this_server_and_on_no_other() {
+fn slash_redirect_stays_on_this_server() {
     let location = |path, query| {
         let plan = Plan::add_slash(&Method::HEAD, path, query);
         assert_eq!((plan.status.as_u16(), plan.segments.len()), (301, 0));

@@ -18,7 +18,7 @@ use Condition::{Absent, False, True};
 
 /// Returns the status by the algorithm of section 13.2.2, from conditions that are already
 /// evaluated.
-fn by_the_rfc(
+fn expected_by_rfc(
     method: &Method,
     if_match: Condition,
     if_unmodified: Condition,
@@ -52,7 +52,7 @@ fn by_the_rfc(
 }
 
 #[test]
-fn all_combinations() {
+fn all_combinations_of_conditions_follow_the_rfc() {
     let if_match = [
         (String::new(), Absent),
         (format!("If-Match: {TAG}\r\n"), True),
@@ -107,7 +107,7 @@ fn all_combinations() {
                                 let lines = format!("{a}{b}{c}{d}{range}{e}");
                                 let plan = plan(&method, &lines, &FileResponse::new("a.txt"), metadata(LEN));
                                 let ranged = !range.is_empty();
-                                let expected = by_the_rfc(&method, *one, *two, *three, *four, ranged, *five);
+                                let expected = expected_by_rfc(&method, *one, *two, *three, *four, ranged, *five);
                                 assert_eq!(plan.status, expected, "{method} {lines}");
                                 seen += 1;
                             }
@@ -122,7 +122,7 @@ fn all_combinations() {
 
 /// `*` is special only as the whole value: in a list it is not an entity tag.
 #[test]
-fn an_asterisk_stands_alone() {
+fn asterisk_is_special_only_as_the_whole_value() {
     for (lines, status) in [
         ("If-None-Match: *\r\n", 304),
         ("If-None-Match: *, \"x\"\r\n", 200),
@@ -172,7 +172,7 @@ fn if_range_is_strong_and_exact() {
 
 /// Within the second of its last change, the file may change again (RFC 9110 section 8.8.2.2).
 #[test]
-fn a_date_is_strong_when_its_second_is_over() {
+fn date_is_a_strong_validator_after_its_second() {
     let headers = Headers::parse(format!("Range: bytes=0-9\r\nIf-Range: {DATE}\r\n\r\n").as_bytes()).unwrap();
     let request = FileRequest { method: &Method::GET, headers: &headers };
     for (wall, status) in [(MODIFIED - 1, 200), (MODIFIED, 200), (MODIFIED + 1, 206)] {
@@ -182,7 +182,7 @@ fn a_date_is_strong_when_its_second_is_over() {
 }
 
 #[test]
-fn a_file_without_a_date_has_no_validators() {
+fn file_without_a_date_has_no_validators() {
     let undated = Metadata::new(LEN, None, 1);
     for (lines, status) in [
         ("", 200),
@@ -203,7 +203,7 @@ fn a_file_without_a_date_has_no_validators() {
 
 /// The time of the file is compared without nanoseconds, which no field can represent.
 #[test]
-fn times_are_compared_in_whole_seconds() {
+fn modification_time_is_compared_in_whole_seconds() {
     let file = Metadata::new(LEN, Some(modified(MODIFIED, 999_999_999)), 1);
     for (name, status) in [("If-Modified-Since", 304), ("If-Unmodified-Since", 200)] {
         let plan = plan(&Method::GET, &format!("{name}: {DATE}\r\n"), &FileResponse::new("a"), file);
@@ -212,7 +212,7 @@ fn times_are_compared_in_whole_seconds() {
 }
 
 #[test]
-fn fields_of_304_and_412() {
+fn responses_304_and_412_have_their_fields() {
     let etag = http::header::HeaderValue::from_static("\"v1\"");
     let own = [
         (http::header::ETAG, etag),

@@ -43,7 +43,7 @@ fn read_range(value: &str) -> (u64, u64, u64) {
 }
 
 /// Returns the ranges in a 206, after comparing each with the file.
-fn stretches(plan: &Plan, file: &[u8]) -> Vec<(u64, u64)> {
+fn file_ranges(plan: &Plan, file: &[u8]) -> Vec<(u64, u64)> {
     let body = sent(plan, file);
     let parts = match text(plan, "content-range") {
         Some(range) => vec![(vec![("content-range".to_owned(), range.to_owned())], body)],
@@ -60,7 +60,7 @@ fn stretches(plan: &Plan, file: &[u8]) -> Vec<(u64, u64)> {
 }
 
 #[test]
-fn one_range() {
+fn single_range_is_a_206_with_all_fields() {
     let plan = get("Range: bytes=10-19\r\n");
     assert_eq!(plan.status, 206);
     assert_eq!(text(&plan, "content-range"), Some("bytes 10-19/100"));
@@ -74,7 +74,7 @@ fn one_range() {
 }
 
 #[test]
-fn several_ranges() {
+fn several_ranges_are_a_multipart_206() {
     let plan = get("Range: bytes=20-29, 0-4, -1\r\n");
     let expected = "--abababababababababababababababab\r\n\
         Content-Type: text/plain; charset=utf-8\r\n\
@@ -99,8 +99,8 @@ fn several_ranges() {
     assert_eq!(text(&plan, "content-type"), Some("multipart/byteranges; boundary=abababababababababababababababab"));
     assert_eq!(plan.field("content-range"), None);
     assert_eq!(plan.fields.iter().filter(|(name, _)| name == "content-type").count(), 1);
-    assert_eq!(stretches(&plan, &content(LEN)), [(20, 29), (0, 4), (99, 99)]);
-    assert_eq!(stretches(&get("Range: bytes=0-9,5-19\r\n"), &content(LEN)), [(0, 19)]);
+    assert_eq!(file_ranges(&plan, &content(LEN)), [(20, 29), (0, 4), (99, 99)]);
+    assert_eq!(file_ranges(&get("Range: bytes=0-9,5-19\r\n"), &content(LEN)), [(0, 19)]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn parts_repeat_the_application_type() {
 }
 
 #[test]
-fn unsatisfiable_ranges() {
+fn unsatisfiable_range_is_a_416() {
     for (len, lines) in [
         (100, "Range: bytes=100-\r\n"),
         (100, "Range: bytes=-0\r\n"),
@@ -131,7 +131,7 @@ fn unsatisfiable_ranges() {
 }
 
 #[test]
-fn an_empty_file_is_sent_whole() {
+fn empty_file_is_sent_whole() {
     for lines in ["Range: bytes=-5\r\n", "Range: bytes=0-\r\n", "Range: bytes=0-0,5-\r\n"] {
         let plan = plan(&Method::GET, lines, &FileResponse::new("a.txt"), metadata(0));
         assert_eq!((plan.status.as_u16(), plan.content_length), (200, Some(0)), "{lines}");
@@ -185,7 +185,7 @@ fn random_ranges_are_slices_of_the_file() {
                 statuses[0] += 1;
             }
             206 => {
-                let mut carried = stretches(&plan, &file);
+                let mut carried = file_ranges(&plan, &file);
                 carried.sort_unstable();
                 let carried: Vec<u64> = carried.into_iter().flat_map(|(first, last)| first..=last).collect();
                 let asked = |at: &u64| specs.iter().any(|spec| holds(spec, *at, len));
@@ -223,7 +223,7 @@ fn holds(spec: &str, at: u64, len: u64) -> bool {
 
 /// Tests damaged and mixed fields of all kinds: no panic, and the framing is valid ([`check`]).
 #[test]
-fn random_requests_are_framed() {
+fn random_requests_have_valid_framing() {
     const VALUES: [&str; 14] = [
         "*",
         "\"2a-64-2ebc98a1.5\"",
@@ -261,7 +261,7 @@ fn random_requests_are_framed() {
 }
 
 #[test]
-fn the_longest_file_does_not_overflow() {
+fn maximum_length_file_does_not_overflow() {
     for lines in ["", "Range: bytes=0-\r\n", "Range: bytes=1-\r\n"] {
         plan(&Method::GET, lines, &FileResponse::new("a"), metadata(u64::MAX));
     }

@@ -138,7 +138,7 @@ fn fixture() -> Vec<u8> {
 }
 
 #[test]
-fn only_multipart_forms_are_begun() {
+fn only_multipart_forms_are_accepted() {
     for (field, expected) in [
         ("Content-Type: multipart/form-data; boundary=x\r\n", Ok(())),
         ("Content-Type: multipart/form-data\r\n", Err(ParseFormError::MissingBoundary)),
@@ -152,7 +152,7 @@ fn only_multipart_forms_are_begun() {
 }
 
 #[test]
-fn the_fixture_as_a_whole() {
+fn fixture_has_the_expected_parts() {
     let near = NEAR.concat();
     let log = read(&fixture());
     let part = |name: &str, filename: Option<&str>, content: String| {
@@ -171,7 +171,7 @@ fn the_fixture_as_a_whole() {
 }
 
 #[test]
-fn every_cut_gives_the_same() {
+fn every_cut_gives_the_same_events() {
     let body = fixture();
     let limits = FormLimits::default();
     let whole = read(&body);
@@ -198,7 +198,7 @@ fn events_may_be_polled_after_all_pieces_and_the_end() {
     body.chunks(7).for_each(|piece| multipart.receive(Bytes::copy_from_slice(piece)));
     multipart.handle_eof();
     multipart.handle_eof();
-    multipart.receive(Bytes::from_static(b"behind the end"));
+    multipart.receive(Bytes::from_static(b"after the end"));
     log.take(&mut multipart);
     assert_eq!(log, read(&body));
     assert!(multipart.poll_event().unwrap().is_none());
@@ -227,15 +227,15 @@ fn oracle(body: &[u8]) -> Option<Vec<Vec<u8>>> {
     while !close {
         let fields = body[at - 2..].windows(4).position(|window| window == b"\r\n\r\n")? + at + 2;
         Part::new(crate::Headers::parse(&body[at..fields]).ok()?).ok()?;
-        let (end, behind) = next(fields - 2)?;
+        let (end, after) = next(fields - 2)?;
         contents.push(body.get(fields..end).unwrap_or_default().to_vec());
-        (at, close) = behind;
+        (at, close) = after;
     }
     Some(contents)
 }
 
 #[test]
-fn agrees_with_a_reader_of_the_whole() {
+fn agrees_with_a_parser_of_the_whole_body() {
     const FIELDS: &str = "Content-Disposition: form-data; name=a\r\n\r\n";
     const PART: &str = "\r\n--b0\r\nContent-Disposition: form-data; name=a\r\n\r\n";
     const TOKENS: [&str; 16] = [
@@ -273,7 +273,7 @@ fn agrees_with_a_reader_of_the_whole() {
 }
 
 #[test]
-fn content_is_not_copied_and_little_is_held() {
+fn content_is_not_copied_and_held_bytes_are_bounded() {
     let boundary = Boundary::new(&[b'-'; 70]).unwrap();
     let mut multipart = Multipart::new(&boundary, &FormLimits::default());
     let dashes = "-".repeat(72);
@@ -301,7 +301,7 @@ fn content_is_not_copied_and_little_is_held() {
 }
 
 #[test]
-fn the_closing_boundary_is_required() {
+fn closing_boundary_is_required() {
     let limits = FormLimits::default();
     let whole = text("content") + "--b0--";
     for end in [1, 20, 51, 54, 60, whole.len() - 8, whole.len() - 3, whole.len() - 2, whole.len() - 1] {
@@ -334,7 +334,7 @@ fn the_closing_boundary_is_required() {
 }
 
 #[test]
-fn empty_content_is_an_empty_form() {
+fn empty_body_is_an_empty_form() {
     assert_eq!(verdict("", &FormLimits::default()), Ok(0));
     assert_eq!(read_with([], &FormLimits::default()), read(b"--b0--"));
     assert_eq!(read_with([&b""[..]], &FormLimits { max_body_size: 0, ..FormLimits::default() }).end, Some(Ok(())));
@@ -344,7 +344,7 @@ fn empty_content_is_an_empty_form() {
 }
 
 #[test]
-fn padding_is_bounded() {
+fn boundary_padding_is_limited_to_256_bytes() {
     for (length, expected) in [(0, Ok(2)), (1, Ok(2)), (256, Ok(2)), (257, Err(ParseFormError::Padding))] {
         let body = format!("{}--b0{}\r\n{}--b0--", text(""), " \t".repeat(129).split_at(length).0, &text("")[6..]);
         assert_eq!(verdict(body, &FormLimits::default()), expected, "{length}");
@@ -357,7 +357,7 @@ fn padding_is_bounded() {
 }
 
 #[test]
-fn preamble_and_epilogue_are_bounded() {
+fn preamble_and_epilogue_are_limited_to_16_kib() {
     for (length, expected) in [(16_384, Ok(1)), (16_385, Err(ParseFormError::PreambleTooLong))] {
         let body = format!("{}\r\n{}--b0--", "p".repeat(length), text(""));
         assert_eq!(verdict(body, &FormLimits::default()), expected, "{length}");
@@ -369,7 +369,7 @@ fn preamble_and_epilogue_are_bounded() {
 }
 
 #[test]
-fn parts_are_counted() {
+fn parts_and_files_have_limits() {
     for (count, expected) in [(1_000, Ok(1_000)), (1_001, Err(ParseFormError::TooManyParts))] {
         assert_eq!(verdict(text("").repeat(count) + "--b0--", &FormLimits::default()), expected);
     }
@@ -382,7 +382,7 @@ fn parts_are_counted() {
 }
 
 #[test]
-fn part_headers_are_bounded() {
+fn part_headers_have_limits() {
     // The field section including its empty line has this length.
     let body = |length: usize| {
         let field = "Content-Disposition: form-data; name=a\r\nX: ";
@@ -411,7 +411,7 @@ fn part_headers_are_bounded() {
 }
 
 #[test]
-fn a_text_field_is_bounded_and_a_file_by_option() {
+fn text_fields_have_a_limit_and_files_an_optional_one() {
     for (length, expected) in [(1 << 20, Ok(())), ((1 << 20) + 1, Err(ParseFormError::TextTooLarge))] {
         let content = "x".repeat(length);
         let end = |body: String| read_with(body.as_bytes().chunks(1_021), &FormLimits::default()).end;
@@ -425,7 +425,7 @@ fn a_text_field_is_bounded_and_a_file_by_option() {
 }
 
 #[test]
-fn the_whole_is_bounded() {
+fn body_size_is_limited() {
     let body = file("content") + "--b0--\r\n";
     for (room, expected) in [
         (body.len(), Ok(1)),
@@ -439,7 +439,7 @@ fn the_whole_is_bounded() {
 }
 
 #[test]
-fn boundaries_of_any_length() {
+fn boundaries_of_1_to_70_bytes_are_found() {
     for length in [1, 2, 69, 70] {
         let boundary = "-".repeat(length);
         let content_type = format!("multipart/form-data; boundary={boundary}");

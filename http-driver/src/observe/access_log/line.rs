@@ -12,7 +12,7 @@ use crate::observe::escaped::Escaped;
 /// The data of a response that was sent or aborted.
 #[derive(Debug)]
 pub(super) struct Record {
-    pub(super) asked: Asked,
+    pub(super) request: LoggedRequest,
     pub(super) remote_ip: Option<IpAddr>,
     /// The time at which the head was received.
     pub(super) received: UnixTime,
@@ -30,7 +30,7 @@ pub(super) struct Record {
 
 /// The request, or the input that was refused.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum LoggedRequest {
     Request(RequestHead),
     /// Input that was not a valid request.
     Refused(Box<Refusal>),
@@ -40,7 +40,7 @@ pub(super) enum Asked {
 /// Maximum number of bytes shown of a refused request line.
 const SHOWN: usize = 256;
 
-impl Asked {
+impl LoggedRequest {
     /// Returns the word of the request line with this index, from 0.
     fn word(&self, index: usize) -> &[u8] {
         let Self::Refused(refusal) = self else { return b"-" };
@@ -95,13 +95,13 @@ impl fmt::Display for Line<'_> {
             None => f.write_str("-")?,
         }
         write!(f, " - - [{}] \"", Timestamp(record.received))?;
-        match &record.asked {
-            Asked::Request(_) => {
-                let asked = &record.asked;
-                let [method, target, protocol] = [asked.method(), asked.target(), asked.protocol()].map(Escaped);
+        match &record.request {
+            LoggedRequest::Request(_) => {
+                let request = &record.request;
+                let [method, target, protocol] = [request.method(), request.target(), request.protocol()].map(Escaped);
                 write!(f, "{method} {target} {protocol}")?;
             }
-            Asked::Refused(refusal) if !refusal.request_line().is_empty() => {
+            LoggedRequest::Refused(refusal) if !refusal.request_line().is_empty() => {
                 let line = refusal.request_line();
                 Escaped(line.get(..SHOWN).unwrap_or(line)).fmt(f)?;
             }
@@ -117,7 +117,7 @@ impl fmt::Display for Line<'_> {
                 write!(
                     f,
                     " \"{}\"",
-                    Escaped(record.asked.field(name).filter(|value| !value.is_empty()).unwrap_or(b"-"))
+                    Escaped(record.request.field(name).filter(|value| !value.is_empty()).unwrap_or(b"-"))
                 )?;
             }
         }

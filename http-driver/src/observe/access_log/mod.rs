@@ -106,13 +106,13 @@ pub(crate) fn has_subscriber() -> bool {
 }
 
 fn emit(record: &Record) {
-    let asked = &record.asked;
+    let request = &record.request;
     tracing::info!(
         target: TARGET,
         remote_ip = record.remote_ip.map(tracing::field::display),
-        method = %Escaped(asked.method()),
-        target = %Escaped(asked.target()),
-        protocol = %Escaped(asked.protocol()),
+        method = %Escaped(request.method()),
+        target = %Escaped(request.target()),
+        protocol = %Escaped(request.protocol()),
         status = record.status.map(|status| status.as_u16()),
         bytes = record.bytes,
         complete = record.complete,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use httpants_core::proxy::ProxyPolicy;
 use httpants_core::{ConnectionInfo, Now, Refusal, RequestHead, ResponseStats};
 
-use super::line::{Asked, Record};
+use super::line::{LoggedRequest, Record};
 use super::{AccessLog, emit, has_subscriber};
 use crate::observe::{Metrics, guard};
 
@@ -50,27 +50,27 @@ impl AccessLogState {
     ) {
         let refused = self.refusal.as_ref().filter(|refusal| refusal.request() == stats.request);
         let refused = refused.map(|refusal| refusal.error());
-        let asked = match stats.request {
+        let request = match stats.request {
             Some(id) => {
                 if self.requests.front().is_none_or(|first| first.id() != id) {
                     return;
                 }
                 let Some(request) = self.requests.pop_front() else { return };
                 self.kept = self.kept.saturating_sub(request.as_bytes().len());
-                Asked::Request(request)
+                LoggedRequest::Request(request)
             }
             None => match self.refusal.take() {
-                Some(refusal) => Asked::Refused(refusal),
-                None => Asked::Unknown,
+                Some(refusal) => LoggedRequest::Refused(refusal),
+                None => LoggedRequest::Unknown,
             },
         };
-        let (received, remote_ip) = match &asked {
-            Asked::Request(request) => (request.received(), proxies.client(request).remote_ip()),
+        let (received, remote_ip) = match &request {
+            LoggedRequest::Request(request) => (request.received(), proxies.client(request).remote_ip()),
             _ => (now, peer.remote_addr.ip()),
         };
-        let is_request = matches!(asked, Asked::Request(_));
+        let is_request = matches!(request, LoggedRequest::Request(_));
         self.records.push(Record {
-            asked,
+            request,
             remote_ip,
             received: received.wall,
             status: stats.status,

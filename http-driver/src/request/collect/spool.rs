@@ -44,12 +44,12 @@ impl Spool {
         let mut rest = piece;
         loop {
             let room = BATCH.saturating_sub(self.batch.len());
-            let (front, behind) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+            let (front, after) = rest.split_at_checked(room).unwrap_or((rest, &[]));
             if !front.is_empty() {
                 self.batch.reserve_exact(room);
                 self.batch.extend_from_slice(front);
             }
-            rest = behind;
+            rest = after;
             if self.batch.len() >= BATCH {
                 self.write(disk).await?;
             }

@@ -10,7 +10,7 @@ use httpants_core::files::{FileError, FileKind, Lookup, Metadata, RelativePath};
 use super::fault;
 
 /// Maximum number of symbolic links in one path, as on Linux.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// A directory that no path leads out of, whatever symbolic links it contains.
 #[derive(Debug)]
@@ -151,7 +151,7 @@ impl Directory {
                             real.clear();
                         }
                         rest = target.join(components.as_path());
-                        if links > MOST_LINKS {
+                        if links > MAX_LINKS {
                             return Err(outside());
                         }
                         continue;

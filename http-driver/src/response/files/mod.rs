@@ -33,4 +33,4 @@ pub(crate) use open_files::OpenFiles;
 pub(crate) use policy::FilePolicy;
 pub(crate) use respond::respond;
 pub use root::FileRoot;
-pub(crate) use sender::{FileSender, Stretch};
+pub(crate) use sender::{FileRange, FileSender};

@@ -9,7 +9,7 @@ use crate::descriptors::{FILES, Permit};
 /// Maximum number of files that one connection keeps open. Files after the first one need permits,
 /// so that peers that pipeline requests without reading responses cannot use up the descriptors.
 /// Without a permit, the next request waits until the files before it were sent.
-const MOST: usize = 8;
+const MAX_OPEN: usize = 8;
 
 /// The open files of a connection, each with the number that the core uses for it. A file is closed
 /// as soon as its last byte was sent.
@@ -50,7 +50,7 @@ impl OpenFiles {
         if self.queue.is_empty() {
             return true;
         }
-        if self.queue.len() < MOST && self.next.is_none() {
+        if self.queue.len() < MAX_OPEN && self.next.is_none() {
             self.next = FILES.take();
         }
         self.next.is_some()
@@ -90,17 +90,17 @@ mod tests {
     #[test]
     fn permits_are_returned() {
         let mut files = OpenFiles::default();
-        for number in 1..=MOST as u64 {
+        for number in 1..=MAX_OPEN as u64 {
             assert!(files.reserve());
             files.keep(number, tempfile::tempfile().unwrap(), 2);
         }
         assert!(!files.reserve());
-        assert_eq!(FILES.taken(), MOST - 1);
+        assert_eq!(FILES.taken(), MAX_OPEN - 1);
         files.sent(1);
         assert!(!files.reserve());
         files.sent(1);
         assert!(files.reserve());
-        assert!(files.get(MOST as u64).is_some() && files.get(1).is_none());
+        assert!(files.get(MAX_OPEN as u64).is_some() && files.get(1).is_none());
         files.sent(2);
         assert_eq!(FILES.taken(), 0);
         files.keep(9, tempfile::tempfile().unwrap(), 1);

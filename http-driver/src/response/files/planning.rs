@@ -50,43 +50,43 @@ pub(super) struct Planner<'a> {
 
 impl Planner<'_> {
     /// Plans the response whose status depends on the file and the request.
-    pub(super) fn file(&self, mut own: Vec<Field>, opened: Opened) -> Planned {
-        if !own.iter().any(|(name, _)| *name == CACHE_CONTROL || *name == EXPIRES) {
+    pub(super) fn file(&self, mut app_fields: Vec<Field>, opened: Opened) -> Planned {
+        if !app_fields.iter().any(|(name, _)| *name == CACHE_CONTROL || *name == EXPIRES) {
             let of_root = || opened.root.as_ref()?.settings.cache_control.clone();
             let value = if opened.is_fallback { Some(NO_CACHE) } else { of_root() };
-            own.extend(value.map(|value| (CACHE_CONTROL, value)));
+            app_fields.extend(value.map(|value| (CACHE_CONTROL, value)));
         }
         let asked = FileRequest { method: self.request.method(), headers: self.request.headers() };
-        self.opened(asked, &own, opened)
+        self.opened(asked, &app_fields, opened)
     }
 
     /// Plans a response whose status does not depend on the file, such as an error page.
-    pub(super) fn content(&self, status: StatusCode, mut own: Vec<Field>, opened: Opened) -> Planned {
-        if !own.iter().any(|(name, _)| *name == CACHE_CONTROL) {
-            own.push((CACHE_CONTROL, NO_CACHE));
+    pub(super) fn content(&self, status: StatusCode, mut app_fields: Vec<Field>, opened: Opened) -> Planned {
+        if !app_fields.iter().any(|(name, _)| *name == CACHE_CONTROL) {
+            app_fields.push((CACHE_CONTROL, NO_CACHE));
         }
         let method = if *self.request.method() == Method::HEAD { &Method::HEAD } else { &Method::GET };
-        let planned = self.opened(FileRequest { method, headers: &Headers::default() }, &own, opened);
+        let planned = self.opened(FileRequest { method, headers: &Headers::default() }, &app_fields, opened);
         Planned { plan: planned.plan.with_status(status), ..planned }
     }
 
     /// Plans the redirect of a directory to its path with a slash.
-    pub(super) fn add_slash(&self, own: &[Field]) -> Planned {
+    pub(super) fn add_slash(&self, app_fields: &[Field]) -> Planned {
         let plan = Plan::add_slash(self.request.method(), self.request.path(), self.request.query());
-        self.without_file(plan, own)
+        self.without_file(plan, app_fields)
     }
 
-    pub(super) fn fault(&self, own: &[Field], fault: FileError) -> Planned {
-        let plan = self.without_file(Plan::error(self.request.method(), fault), own).plan;
+    pub(super) fn fault(&self, app_fields: &[Field], fault: FileError) -> Planned {
+        let plan = self.without_file(Plan::error(self.request.method(), fault), app_fields).plan;
         Planned { plan, file: None, error: Some(ServerErrorKind::File(fault)) }
     }
 
-    fn opened(&self, asked: FileRequest<'_>, own: &[Field], opened: Opened) -> Planned {
+    fn opened(&self, asked: FileRequest<'_>, app_fields: &[Field], opened: Opened) -> Planned {
         let mut response = FileResponse::new(&opened.name);
         response.filename = opened.presentation.filename.as_deref();
         response.disposition = opened.presentation.disposition;
         response.guess_mime = opened.presentation.guess_mime;
-        response.headers = own;
+        response.headers = app_fields;
         response.coding = opened.coding;
         if let Some(root) = &opened.root {
             response.types = Some(&root.settings.types);
@@ -99,14 +99,14 @@ impl Planner<'_> {
             Ok(entropy) => {
                 Planned::new(Plan::new(asked, &response, opened.metadata, self.wall, entropy), Some(opened.file))
             }
-            Err(fault) => self.fault(own, fault),
+            Err(fault) => self.fault(app_fields, fault),
         }
     }
 
     /// Adds the application's fields to a plan without a file, except the field that would make a
     /// proxy send a file instead.
-    fn without_file(&self, plan: Plan, own: &[Field]) -> Planned {
-        let mut plan = plan.with_own_fields(own);
+    fn without_file(&self, plan: Plan, app_fields: &[Field]) -> Planned {
+        let mut plan = plan.with_own_fields(app_fields);
         if let Some(sendfile) = &self.policy.sendfile {
             plan.fields.retain(|(name, _)| name != sendfile.header());
         }

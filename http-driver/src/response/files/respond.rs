@@ -18,9 +18,9 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     let id = outlet.request;
     let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
     let request = request.filter(|request| request.id() == id).ok_or(Misuse::NoRequest)?;
-    let own = take_fields(&mut head.fields)?;
+    let app_fields = take_fields(&mut head.fields)?;
     let planner = Planner { request: &request, policy: &outlet.policy.files, wall: now.wall };
-    let Planned { plan, file, error } = plan(&planner, head.status, own, file);
+    let Planned { plan, file, error } = plan(&planner, head.status, app_fields, file);
     plan.append_fields(&mut head.fields)?;
     head.status = plan.status;
     if let Some(kind) = error
@@ -54,29 +54,31 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     Ok(())
 }
 
-fn plan(planner: &Planner<'_>, status: StatusCode, own: Vec<Field>, file: NamedFile) -> Planned {
+fn plan(planner: &Planner<'_>, status: StatusCode, app_fields: Vec<Field>, file: NamedFile) -> Planned {
     let substitutes = file.substitutes();
     match (file.open(planner.policy, planner.request.headers()), substitutes) {
-        (Ok(opened), _) if status != StatusCode::OK => planner.content(status, own, opened),
-        (Ok(opened), _) if opened.lacks_slash => planner.add_slash(&own),
-        (Ok(opened), _) => planner.file(own, opened),
-        (Err(FileError::NotFound), Some(substitutes)) if status == StatusCode::OK => substitutes.plan(planner, own),
-        (Err(fault), _) => planner.fault(&own, fault),
+        (Ok(opened), _) if status != StatusCode::OK => planner.content(status, app_fields, opened),
+        (Ok(opened), _) if opened.lacks_slash => planner.add_slash(&app_fields),
+        (Ok(opened), _) => planner.file(app_fields, opened),
+        (Err(FileError::NotFound), Some(substitutes)) if status == StatusCode::OK => {
+            substitutes.plan(planner, app_fields)
+        }
+        (Err(fault), _) => planner.fault(&app_fields, fault),
     }
 }
 
 /// Takes out the application's fields for the plan; fields that the core owns are left.
 fn take_fields(fields: &mut FieldLines) -> Result<Vec<Field>, Misuse> {
-    let mut own = Vec::new();
+    let mut app_fields = Vec::new();
     for (name, value) in &*fields {
         let name = HeaderName::try_from(name).map_err(|_| Misuse::FieldName)?;
-        own.push((name, HeaderValue::from_bytes(value).map_err(|_| Misuse::FieldValue)?));
+        app_fields.push((name, HeaderValue::from_bytes(value).map_err(|_| Misuse::FieldValue)?));
     }
-    for (name, _) in &own {
+    for (name, _) in &app_fields {
         fields.remove(name.as_str());
     }
     if fields.content_length().is_some() {
         fields.remove("Content-Length");
     }
-    Ok(own)
+    Ok(app_fields)
 }

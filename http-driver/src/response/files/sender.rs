@@ -30,7 +30,7 @@ pub(crate) struct FileSender {
 
 /// A range of a file to send.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stretch<'a> {
+pub(crate) struct FileRange<'a> {
     pub(crate) file: &'a Arc<File>,
     pub(crate) offset: u64,
     pub(crate) length: u64,
@@ -83,9 +83,9 @@ impl FileSender {
         runtime: &R,
         transport: &mut impl Transport,
         context: &mut Context<'_>,
-        stretch: Stretch<'_>,
+        range: FileRange<'_>,
     ) -> Poll<io::Result<usize>> {
-        let Stretch { file, offset, length } = stretch;
+        let FileRange { file, offset, length } = range;
         let by_itself = match self.piece {
             Piece::None => transport.poll_send_file(context, file, offset, length.min(self.allowance)),
             _ => None,
@@ -95,7 +95,7 @@ impl FileSender {
                 0 => return Poll::Ready(Err(broken(ErrorKind::UnexpectedEof.into()))),
                 count => (count, 1),
             },
-            None => (ready!(self.poll_piece(runtime, transport, context, stretch))?, READING),
+            None => (ready!(self.poll_piece(runtime, transport, context, range))?, READING),
         };
         self.allowance = self.allowance.saturating_sub(count as u64 * cost);
         Poll::Ready(Ok(count))
@@ -106,16 +106,16 @@ impl FileSender {
         runtime: &R,
         transport: &mut impl Transport,
         context: &mut Context<'_>,
-        stretch: Stretch<'_>,
+        range: FileRange<'_>,
     ) -> Poll<io::Result<usize>> {
         loop {
             match &mut self.piece {
                 Piece::None => {
                     let mut buffer = std::mem::take(&mut self.spare);
-                    buffer.resize(stretch.length.min(PIECE) as usize, 0);
-                    self.piece = match runtime.read_cached(stretch.file, &mut buffer, stretch.offset) {
+                    buffer.resize(range.length.min(PIECE) as usize, 0);
+                    self.piece = match runtime.read_cached(range.file, &mut buffer, range.offset) {
                         Some(end) => Piece::Read { buffer, sent: 0, end },
-                        None => Piece::Reading(read(runtime, stretch, buffer)),
+                        None => Piece::Reading(read(runtime, range, buffer)),
                     };
                 }
                 Piece::Reading(reading) => {
@@ -128,7 +128,7 @@ impl FileSender {
                 }
                 Piece::Read { buffer, sent, end } => {
                     let rest = buffer.get(*sent..*end).unwrap_or_default();
-                    let more = stretch.length > rest.len() as u64;
+                    let more = range.length > rest.len() as u64;
                     let hint = if more { SendHint::More } else { SendHint::Last };
                     let count = ready!(transport.poll_send(context, &[IoSlice::new(rest)], hint))?;
                     if count == 0 {
@@ -154,8 +154,8 @@ fn broken(error: io::Error) -> io::Error {
 }
 
 /// Reads the first bytes of a range on the blocking pool.
-fn read<R: Runtime>(runtime: &R, stretch: Stretch<'_>, mut buffer: Vec<u8>) -> Blocking<(Vec<u8>, io::Result<usize>)> {
-    let (file, offset) = (Arc::clone(stretch.file), stretch.offset);
+fn read<R: Runtime>(runtime: &R, range: FileRange<'_>, mut buffer: Vec<u8>) -> Blocking<(Vec<u8>, io::Result<usize>)> {
+    let (file, offset) = (Arc::clone(range.file), range.offset);
     runtime.unblock(move || {
         let count = loop {
             match read_at(&file, &mut buffer, offset) {

@@ -11,26 +11,26 @@ use crate::observe::report::report;
 
 impl Substitutes {
     /// Plans the response to a request for a file that is missing.
-    pub(super) fn plan(self, planner: &Planner<'_>, mut own: Vec<Field>) -> Planned {
+    pub(super) fn plan(self, planner: &Planner<'_>, mut app_fields: Vec<Field>) -> Planned {
         let (method, headers) = (planner.request.method(), planner.request.headers());
         let settings = &self.root.settings;
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         if let Some(fallback) = settings.fallback.as_ref().filter(|_| self.is_below && is_read) {
-            own.push((VARY, HeaderValue::from_static("accept")));
+            app_fields.push((VARY, HeaderValue::from_static("accept")));
             if accepts_html(headers)
                 && let Some(opened) = self.open(planner, fallback)
             {
-                return planner.file(own, opened);
+                return planner.file(app_fields, opened);
             }
         }
         let Some(opened) = settings.not_found.as_ref().and_then(|page| self.open(planner, page)) else {
-            return planner.fault(&own, FileError::NotFound);
+            return planner.fault(&app_fields, FileError::NotFound);
         };
         // The application's fields describe the file, not this page. A proxy would send the page
         // with another status, so this server sends it.
         let for_proxy = planner.policy.sendfile.as_ref().map(|sendfile| sendfile.header());
-        own.retain(|(name, _)| !describes_file(name) && Some(name) != for_proxy);
-        planner.content(StatusCode::NOT_FOUND, own, Opened { path: None, ..opened })
+        app_fields.retain(|(name, _)| !describes_file(name) && Some(name) != for_proxy);
+        planner.content(StatusCode::NOT_FOUND, app_fields, Opened { path: None, ..opened })
     }
 
     fn open(&self, planner: &Planner<'_>, page: &RelativePath) -> Option<Opened> {

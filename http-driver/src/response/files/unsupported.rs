@@ -22,7 +22,7 @@ pub(crate) struct OpenFiles {}
 pub(crate) struct FileSender {}
 
 #[expect(dead_code, reason = "no range is sent")]
-pub(crate) struct Stretch<'a> {
+pub(crate) struct FileRange<'a> {
     pub(crate) file: &'a NamedFile,
     pub(crate) offset: u64,
     pub(crate) length: u64,
@@ -58,8 +58,8 @@ impl FileSender {
         _: &R,
         _: &mut T,
         _: &mut Context<'_>,
-        stretch: Stretch<'_>,
+        range: FileRange<'_>,
     ) -> Poll<io::Result<usize>> {
-        match *stretch.file {}
+        match *range.file {}
     }
 }

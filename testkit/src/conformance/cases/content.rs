@@ -16,7 +16,7 @@ async fn echo(mut request: Request) -> Result<Vec<u8>, BodyError> {
 }
 
 /// A body with Content-Length and a chunked body, with trailers, are the same to a handler.
-pub fn content_comes_by_its_length_and_in_chunks<S: Stage>() {
+pub fn body_with_length_and_chunked_body_are_the_same<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         let content = String::from_utf8_lossy(request.body().expect("it is in memory")).into_owned();
         let sum = request.trailers().get("x-sum").map(|value| String::from_utf8_lossy(value).into_owned());
@@ -32,7 +32,7 @@ pub fn content_comes_by_its_length_and_in_chunks<S: Stage>() {
 
 /// A body that is larger than the memory limit is stored in a temporary file and returned byte for
 /// byte.
-pub fn large_content_comes_back_byte_for_byte<S: Stage>() {
+pub fn large_body_is_echoed_byte_for_byte<S: Stage>() {
     let content = noise(8 << 20);
     let server = start::<S, _, _>(echo);
     let mut client = server.connect();
@@ -44,7 +44,7 @@ pub fn large_content_comes_back_byte_for_byte<S: Stage>() {
 
 /// The whole body can be read more than once, from memory, from a temporary file and from the
 /// connection; one that is too large gets 413.
-pub fn a_body_is_had_whole_wherever_it_is<S: Stage>() {
+pub fn whole_body_can_be_read_from_any_storage<S: Stage>() {
     for policy in [|_: &RequestHead| BodyPolicy::Buffer, |_: &RequestHead| BodyPolicy::Stream] {
         let server = start_with::<S, _, _>(
             async |mut request: Request| {
@@ -70,7 +70,7 @@ pub fn a_body_is_had_whole_wherever_it_is<S: Stage>() {
 
 /// A streamed body is echoed while it is received, in both directions at once; each direction waits
 /// for the other if that is slow.
-pub fn content_streams_in_both_directions_at_once<S: Stage>() {
+pub fn body_is_streamed_in_both_directions_at_once<S: Stage>() {
     let content = noise(8 << 20);
     let server = start_with::<S, _, _>(
         async |request: Request| Response::stream(request.into_body()),
@@ -86,7 +86,7 @@ pub fn content_streams_in_both_directions_at_once<S: Stage>() {
 }
 
 /// If a handler does not read, the client has to wait; nothing is lost when it reads.
-pub fn a_slow_handler_makes_the_client_wait<S: Stage>() {
+pub fn slow_handler_makes_the_client_wait<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let server = start_with::<S, _, _>(
@@ -118,7 +118,7 @@ pub fn a_slow_handler_makes_the_client_wait<S: Stage>() {
 }
 
 /// `100 Continue` is sent when the handler reads the body, and not if the request is refused.
-pub fn a_client_that_expects_100_gets_it_or_the_refusal<S: Stage>() {
+pub fn expect_100_gets_100_or_the_refusal<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| {
         server
             .max_body_size(100)
@@ -137,7 +137,7 @@ pub fn a_client_that_expects_100_gets_it_or_the_refusal<S: Stage>() {
 
 /// A body over the limit is refused by its announced length before it is sent, and in chunks as
 /// soon as it exceeds the limit; the client receives the 413 even while it is still sending.
-pub fn content_that_is_too_large_is_refused_early<S: Stage>() {
+pub fn too_large_body_is_refused_early<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| server.max_body_size(1000));
     let mut client = server.connect();
     let refusal = client.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
@@ -154,7 +154,7 @@ pub fn content_that_is_too_large_is_refused_early<S: Stage>() {
 }
 
 /// The body policy can raise or lower the limit for one request, chosen by its head.
-pub fn a_request_can_have_a_limit_of_its_own<S: Stage>() {
+pub fn request_can_have_its_own_body_limit<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| {
         server.max_body_size(10).body_policy(|head| match head.path() {
             "/more" => BodyPolicy::StreamUpTo(100),
@@ -230,7 +230,7 @@ pub fn empty_parts_are_kept_and_have_their_headers<S: Stage>() {
 }
 
 /// `for` iterates over each collection of a request in the order received.
-pub fn collections_of_a_request_are_iterated_in_order<S: Stage>() {
+pub fn request_collections_iterate_in_order<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<String, ParseFormError> {
         let mut seen = Vec::new();
         for segment in &request.path_segments() {
@@ -264,7 +264,7 @@ pub fn collections_of_a_request_are_iterated_in_order<S: Stage>() {
 }
 
 /// An uploaded file is persisted at the path that the application gives, from memory and from disk.
-pub fn an_uploaded_file_is_kept_where_the_application_says<S: Stage>() {
+pub fn uploaded_file_is_persisted_at_the_given_path<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kept");
     let kept = path.clone();
@@ -286,7 +286,7 @@ pub fn an_uploaded_file_is_kept_where_the_application_says<S: Stage>() {
 
 /// An uploaded file is persisted with the permissions that the application gives.
 #[cfg(unix)]
-pub fn an_uploaded_file_is_kept_with_the_given_mode<S: Stage>() {
+pub fn uploaded_file_is_persisted_with_the_given_mode<S: Stage>() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kept");
@@ -320,7 +320,7 @@ fn open_files(folder: &Path) -> usize {
 }
 
 /// An upload that is aborted at any position leaves no file and no descriptor.
-pub fn an_upload_that_breaks_off_leaves_nothing<S: Stage>() {
+pub fn aborted_upload_leaves_no_file_or_descriptor<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     let directory = fs::canonicalize(folder.path()).expect("a folder");
     let server: Running<S> = start_with(

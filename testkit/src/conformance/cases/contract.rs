@@ -123,7 +123,7 @@ pub(super) fn plenty() -> Vec<u8> {
 
 /// `poll_recv` fills the buffer from its start and returns the number of bytes; it is pending if
 /// there are none, and returns 0 after the client has ended its stream.
-pub fn bytes_come_in_and_the_end_of_the_stream_is_nothing_read<S: Stage>() {
+pub fn recv_returns_bytes_and_0_at_the_end_of_the_stream<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let mut buffer = [0; 8];
         pair.client.send(b"hello, world");
@@ -139,7 +139,7 @@ pub fn bytes_come_in_and_the_end_of_the_stream_is_nothing_read<S: Stage>() {
 
 /// After a read that returned fewer bytes than the buffer has, later bytes must not be missed,
 /// however often: if readiness is edge-triggered, the next wait must re-arm it.
-pub fn after_a_short_read_the_next_bytes_are_noticed<S: Stage>() {
+pub fn bytes_after_a_short_read_wake_the_reader<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let mut buffer = [0; 64];
         for round in 0..200_u8 {
@@ -158,7 +158,7 @@ pub fn after_a_short_read_the_next_bytes_are_noticed<S: Stage>() {
 
 /// The end of the stream that arrives together with the last bytes is one event for both: a task
 /// that waits for readability after the short read must still be woken.
-pub fn the_end_that_comes_with_the_last_bytes_is_noticed<S: Stage>() {
+pub fn end_arriving_with_the_last_bytes_wakes_the_reader<S: Stage>() {
     for _ in 0..20 {
         with_pair(async |mut pair: Pair<S>| {
             pair.client.send(b"last");
@@ -173,7 +173,7 @@ pub fn the_end_that_comes_with_the_last_bytes_is_noticed<S: Stage>() {
 
 /// `poll_send` sends the slices in order, including empty ones, and returns the number of bytes
 /// sent; `poll_shutdown` ends the stream for the client, and reading is still possible.
-pub fn slices_leave_in_order_and_shutdown_ends_the_stream<S: Stage>() {
+pub fn slices_are_sent_in_order_and_shutdown_ends_the_stream<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let pieces: [&[u8]; 5] = [b"one", b" two", b"", b" three", b" four"];
         let mut sent = 0;
@@ -213,7 +213,7 @@ pub fn sending_waits_for_a_slow_reader<S: Stage>() {
                 assert!(left > 0, "the client has read all, and the sender was not woken");
                 let (bytes, _) = pair.client_gets(left.min(256 << 10)).await;
                 received.extend(bytes);
-                flag.settle(&pair.stage.runtime()).await;
+                flag.run_pending(&pair.stage.runtime()).await;
             }
             let end = sent + 10_000;
             while sent < end {
@@ -241,7 +241,7 @@ impl<S: Stage> Pair<S> {
 
 /// If another task polls a read, the waker of the last poll is woken: the previous one may belong
 /// to a task that has ended.
-pub fn a_read_wakes_the_waker_of_its_last_poll<S: Stage>() {
+pub fn read_wakes_the_waker_of_its_last_poll<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let (first, last) = (Flag::new(), Flag::new());
         assert!(pair.recv_waits(&first.waker()) && pair.recv_waits(&last.waker()));
@@ -252,7 +252,7 @@ pub fn a_read_wakes_the_waker_of_its_last_poll<S: Stage>() {
 }
 
 /// If another task polls a send, the waker of the last poll is woken.
-pub fn a_send_wakes_the_waker_of_its_last_poll<S: Stage>() {
+pub fn send_wakes_the_waker_of_its_last_poll<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let (first, last) = (Flag::new(), Flag::new());
         let pattern = plenty();
@@ -265,7 +265,7 @@ pub fn a_send_wakes_the_waker_of_its_last_poll<S: Stage>() {
 }
 
 /// If one task waits for both directions, either of them wakes it, whichever was polled last.
-pub fn a_task_that_reads_and_sends_is_woken_by_either<S: Stage>() {
+pub fn task_that_reads_and_sends_is_woken_by_either<S: Stage>() {
     for (read_last, bytes_come) in [(false, false), (false, true), (true, false), (true, true)] {
         with_pair(async |mut pair: Pair<S>| {
             let (flag, pattern, runtime) = (Flag::new(), plenty(), pair.stage.runtime());
@@ -292,7 +292,7 @@ pub fn a_task_that_reads_and_sends_is_woken_by_either<S: Stage>() {
 
 /// A reset by the client wakes a task that reads, and is an error for reads and sends: never a
 /// hang, never a signal that ends the process.
-pub fn a_reset_by_the_peer_is_an_error<S: Stage>() {
+pub fn reset_by_the_peer_is_an_error<S: Stage>() {
     with_pair(async |pair: Pair<S>| {
         let Pair { stage, mut transport, client } = pair;
         let flag = Flag::new();
@@ -308,7 +308,7 @@ pub fn a_reset_by_the_peer_is_an_error<S: Stage>() {
 }
 
 /// Dropping the transport closes the connection: the sent bytes arrive, then the end.
-pub fn a_dropped_transport_is_the_end<S: Stage>() {
+pub fn dropped_transport_closes_the_connection<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         pair.send(b"all of it", SendHint::Last).await;
         let Pair { stage, transport, client } = pair;
@@ -319,7 +319,7 @@ pub fn a_dropped_transport_is_the_end<S: Stage>() {
 
 /// `reset_on_close` makes the next close a reset, so that an incomplete response does not look
 /// complete.
-pub fn a_close_can_be_a_reset<S: Stage>() {
+pub fn reset_on_close_resets_the_connection<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         pair.send(b"half a response", SendHint::Last).await;
         pair.transport.reset_on_close();
@@ -347,7 +347,7 @@ async fn gets_all<S: Stage>(stage: &S, mut client: S::Client) -> (Vec<u8>, Recei
 
 /// Waiting connections are accepted one after the other. If there is none, the next one wakes the
 /// waker of the last poll.
-pub fn connections_are_accepted_as_they_come<S: Stage>() {
+pub fn connections_are_accepted_one_by_one<S: Stage>() {
     within(async |mut stage: S| {
         let mut listener = stage.listen().expect("a listener");
         for round in 0..3 {

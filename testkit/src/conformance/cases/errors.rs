@@ -95,7 +95,7 @@ pub fn errors_of_the_server_have_the_page_of_the_application<S: Stage>() {
 }
 
 /// If the function panics, or returns a response that cannot be sent, the default response is sent.
-pub fn a_page_that_cannot_be_sent_leaves_the_default<S: Stage>() {
+pub fn invalid_page_falls_back_to_the_default<S: Stage>() {
     let server = serve::<S>(|error, _| match error.status().as_u16() {
         400 => panic!("on purpose"),
         404 => Some(Response::file("x")),
@@ -112,7 +112,7 @@ pub fn a_page_that_cannot_be_sent_leaves_the_default<S: Stage>() {
 }
 
 /// A response to HEAD has the length of the page and no body.
-pub fn head_gets_the_head_of_the_page<S: Stage>() {
+pub fn head_gets_the_fields_of_the_page<S: Stage>() {
     let server = serve::<S>(page);
     let missing = "400 -: an HTTP/1.1 request must have a Host field (RFC 9112 3.2)";
     for (request, page) in

@@ -53,7 +53,7 @@ fn with_id() -> &'static str {
 }
 
 /// An event is received while the stream waits for the next one; comments follow it.
-pub fn events_and_comments_arrive_as_they_are_made<S: Stage>() {
+pub fn events_and_comments_are_received_at_once<S: Stage>() {
     let (server, _) = serve::<S>(Some(HEARTBEAT));
     let mut client = server.connect();
     let since = server.stage.time();
@@ -72,7 +72,7 @@ pub fn events_and_comments_arrive_as_they_are_made<S: Stage>() {
 }
 
 /// A client that has disconnected is noticed when a comment is sent.
-pub fn the_stream_of_a_client_that_left_is_dropped<S: Stage>() {
+pub fn stream_of_a_closed_client_is_dropped<S: Stage>() {
     let (server, held) = serve::<S>(Some(HEARTBEAT));
     for _ in 0..10 {
         let mut client = server.connect();
@@ -88,7 +88,7 @@ pub fn the_stream_of_a_client_that_left_is_dropped<S: Stage>() {
 }
 
 /// A shutdown ends the stream after whole events, long before the end of its grace.
-pub fn events_end_with_the_server<S: Stage>() {
+pub fn shutdown_ends_event_streams<S: Stage>() {
     let (server, held) = serve::<S>(None);
     let mut client = server.connect();
     client.send(with_id());

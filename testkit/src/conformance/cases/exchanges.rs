@@ -27,7 +27,7 @@ pub fn requests_on_one_connection_are_served_in_turn<S: Stage>() {
 
 /// Requests that arrive together are served in order, each response complete before the next, also
 /// with bodies and slow handlers.
-pub fn a_batch_of_requests_is_served_in_order<S: Stage>() {
+pub fn pipelined_requests_are_served_in_order<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let server = start::<S, _, _>(move |request: Request| {
@@ -60,7 +60,7 @@ pub fn a_batch_of_requests_is_served_in_order<S: Stage>() {
 }
 
 /// A request that arrives one byte at a time is the same request.
-pub fn a_request_byte_by_byte_is_the_same_request<S: Stage>() {
+pub fn request_in_single_bytes_is_the_same<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
     for byte in post_chunked("/slowly", b"content", 3, "") {
@@ -70,7 +70,7 @@ pub fn a_request_byte_by_byte_is_the_same_request<S: Stage>() {
 }
 
 /// The response to HEAD has the fields of GET and no body; the next request is served.
-pub fn head_gets_no_content<S: Stage>() {
+pub fn head_response_has_no_body<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| "content");
     let mut client = server.connect();
     client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -80,7 +80,7 @@ pub fn head_gets_no_content<S: Stage>() {
 }
 
 /// HTTP/1.0 is served: unless the client asks for keep-alive, the server closes the connection.
-pub fn the_older_version_closes_unless_asked_not_to<S: Stage>() {
+pub fn http_1_0_closes_unless_keep_alive_is_requested<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
     let response = client.ask("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -90,7 +90,7 @@ pub fn the_older_version_closes_unless_asked_not_to<S: Stage>() {
 }
 
 /// A client that sends `Connection: close` gets one more response and the end of the stream.
-pub fn a_client_may_ask_for_the_close<S: Stage>() {
+pub fn connection_close_of_the_client_closes<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
     let both = [get_with("/a", "Connection: close\r\n"), get("/never")].concat();
@@ -101,7 +101,7 @@ pub fn a_client_may_ask_for_the_close<S: Stage>() {
 
 /// If `keep_alive` is off, each response has `Connection: close`, and the server closes the
 /// connection.
-pub fn without_keep_alive_each_response_closes<S: Stage>() {
+pub fn each_response_closes_if_keep_alive_is_off<S: Stage>() {
     let server = start_with::<S, _, _>(describe, |server| server.keep_alive(false));
     let mut client = server.connect();
     let response = client.ask([get("/"), get("/never")].concat());
@@ -111,7 +111,7 @@ pub fn without_keep_alive_each_response_closes<S: Stage>() {
 
 /// A limit on the requests of a connection closes it after the last response, which has
 /// `Connection: close`.
-pub fn a_connection_may_serve_a_bounded_number_of_requests<S: Stage>() {
+pub fn requests_of_a_connection_can_be_limited<S: Stage>() {
     let server =
         start_with::<S, _, _>(describe, |server| server.config(|config| config.requests_per_connection = Some(3)));
     let mut client = server.connect();
@@ -123,7 +123,7 @@ pub fn a_connection_may_serve_a_bounded_number_of_requests<S: Stage>() {
 
 /// A malformed request gets its status and the end of the connection, after the responses to
 /// earlier requests; bytes after it are not a request.
-pub fn a_bad_request_behind_a_good_one_is_refused<S: Stage>() {
+pub fn bad_request_after_a_good_one_is_refused<S: Stage>() {
     let server = start::<S, _, _>(describe);
     let mut client = server.connect();
     client.send([&get("/good")[..], b"GET /bad HTTP/1.1\r\nHost : a\r\n\r\n", &get("/hidden")].concat());
@@ -135,7 +135,7 @@ pub fn a_bad_request_behind_a_good_one_is_refused<S: Stage>() {
 
 /// A client that ends its sending side after a request still gets the response, however long that
 /// takes, and the handler can ask whether the client did that.
-pub fn a_client_that_stops_sending_still_gets_its_response<S: Stage>() {
+pub fn half_closed_client_still_gets_its_response<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let server = start::<S, _, _>(move |request: Request| {
@@ -158,7 +158,7 @@ pub fn a_client_that_stops_sending_still_gets_its_response<S: Stage>() {
 }
 
 /// Handlers may return text, a status, bytes or a `Result`; the client receives each as a response.
-pub fn whatever_becomes_a_response_is_one<S: Stage>() {
+pub fn handler_return_values_become_responses<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<Response, u16> {
         match request.path() {
             "/html" => Ok(Response::html("<p>")),
@@ -179,7 +179,7 @@ pub fn whatever_becomes_a_response_is_one<S: Stage>() {
 
 /// The handler of a client that disconnects is dropped: the values that it holds are dropped at
 /// once.
-pub fn a_client_that_resets_ends_its_handler<S: Stage>() {
+pub fn client_reset_drops_its_handler<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let held = std::sync::Arc::new(());
@@ -202,7 +202,7 @@ pub fn a_client_that_resets_ends_its_handler<S: Stage>() {
 }
 
 /// If a handler panics, its client gets 500; other clients and the next request are not affected.
-pub fn a_handler_that_panics_is_a_500_and_no_more<S: Stage>() {
+pub fn handler_panic_is_only_a_500<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         assert_ne!(request.path(), "/panic", "as it should");
         "fine"
@@ -215,7 +215,7 @@ pub fn a_handler_that_panics_is_a_500_and_no_more<S: Stage>() {
 }
 
 /// If a handler panics in the middle of a response, the response does not look complete.
-pub fn a_panic_within_a_response_drops_the_connection<S: Stage>() {
+pub fn panic_within_a_response_drops_the_connection<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<Response, httpants_driver::Misuse> {
         let mut responder = request.responder();
         responder.send_status(200)?;

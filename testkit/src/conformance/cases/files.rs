@@ -90,14 +90,14 @@ fn is_any_open(root: &Path) -> bool {
 
 /// Files, single ranges and several ranges are received completely and in the order of their
 /// requests; the files are closed afterwards.
-pub fn files_and_ranges_arrive_whole_and_in_order<S: Stage>() {
+pub fn files_and_ranges_are_received_whole_and_in_order<S: Stage>() {
     let site = Site::<S>::start(false);
     site.expect_all(&mut site.server.connect());
 }
 
 /// The same requests over a unix socket.
 #[cfg(unix)]
-pub fn files_arrive_over_unix_sockets<S: Platform>() {
+pub fn files_are_received_over_unix_sockets<S: Platform>() {
     let site = Site::<S>::start(true);
     let address = ListenAddress::Unix(site.folder.path().join("socket"));
     site.expect_all(&mut site.server.connect_to(&address));
@@ -105,7 +105,7 @@ pub fn files_arrive_over_unix_sockets<S: Platform>() {
 
 /// HEAD has the fields of GET; a file that the client already has is a 304, and a failed condition
 /// a 412.
-pub fn a_file_has_its_fields_and_conditions_are_evaluated<S: Stage>() {
+pub fn file_has_metadata_and_conditions_are_evaluated<S: Stage>() {
     let site = Site::<S>::start(false);
     let mut client = site.server.connect();
     client.send("HEAD /small.txt HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -121,7 +121,7 @@ pub fn a_file_has_its_fields_and_conditions_are_evaluated<S: Stage>() {
 
 /// A client that stops reading in the middle of a file does not block others; when it disconnects,
 /// its file is closed.
-pub fn a_reader_that_stops_blocks_no_others<S: Stage>() {
+pub fn stalled_reader_of_a_file_does_not_block_others<S: Stage>() {
     let site = Site::<S>::start(false);
     let (mut slow, mut other) = (site.server.connect(), site.server.connect());
     slow.send(get("/data.bin"));
@@ -135,7 +135,7 @@ pub fn a_reader_that_stops_blocks_no_others<S: Stage>() {
 
 /// A file that is truncated while it is sent cannot be sent completely: the connection ends, and
 /// the response does not look complete.
-pub fn a_file_that_becomes_shorter_ends_the_connection<S: Stage>() {
+pub fn truncated_file_ends_the_connection<S: Stage>() {
     let site = Site::<S>::start(false);
     let path = site.root.join("short.bin");
     fs::write(&path, &site.data).expect("a file");
@@ -151,7 +151,7 @@ pub fn a_file_that_becomes_shorter_ends_the_connection<S: Stage>() {
 
 /// A file can be sent by a call of the responder, with a name in any script and with fields of the
 /// application.
-pub fn a_file_is_sent_by_a_call_under_a_name_in_any_script<S: Stage>() {
+pub fn file_is_sent_with_a_unicode_filename<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("a.txt"), "content").expect("a file");
     let root = FileRoot::open(folder.path()).expect("a folder");
@@ -169,7 +169,7 @@ pub fn a_file_is_sent_by_a_call_under_a_name_in_any_script<S: Stage>() {
 }
 
 /// With `x_sendfile`, a header field names the file, and its content is not sent.
-pub fn a_file_is_left_to_the_server_in_front<S: Stage>() {
+pub fn x_sendfile_leaves_the_file_to_the_proxy<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = fs::canonicalize(folder.path()).expect("a folder");
     fs::write(path.join("a.txt"), "content").expect("a file");
@@ -184,7 +184,7 @@ pub fn a_file_is_left_to_the_server_in_front<S: Stage>() {
 }
 
 /// An application may open a file itself.
-pub fn an_opened_file_is_sent_as_it_is<S: Stage>() {
+pub fn opened_file_is_sent<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| -> Result<Response, u16> {
         let mut file = tempfile::tempfile().map_err(|_| 500_u16)?;
         std::io::Write::write_all(&mut file, b"opened").map_err(|_| 500_u16)?;

@@ -34,7 +34,7 @@ pub fn connections_over_the_limit_of_an_address_get_503<S: Stage>() {
 
 /// Unix sockets have no address, so that limit does not apply to them.
 #[cfg(unix)]
-pub fn connections_of_unix_sockets_have_no_limit<S: Platform>() {
+pub fn unix_clients_have_no_address_limit<S: Platform>() {
     let folder = tempfile::tempdir().expect("a folder");
     let unix = ListenAddress::Unix(folder.path().join("socket"));
     let added = unix.clone();
@@ -48,7 +48,7 @@ pub fn connections_of_unix_sockets_have_no_limit<S: Platform>() {
 
 /// A full server refuses connections if `when_full` says so, and serves again when a connection has
 /// ended.
-pub fn a_full_server_refuses_where_it_is_to<S: Stage>() {
+pub fn full_server_refuses_if_when_full_is_set<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |_: Request| "done",
         |server| server.max_connections(1).when_full(WhenFull::Refuse),
@@ -68,7 +68,7 @@ pub fn a_full_server_refuses_where_it_is_to<S: Stage>() {
 }
 
 /// At its maximum age an idle connection is closed, and one with a request after its response.
-pub fn an_old_connection_closes_after_its_response<S: Stage>() {
+pub fn old_connection_closes_after_its_response<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let age = Duration::from_millis(500);
@@ -102,7 +102,7 @@ pub fn an_old_connection_closes_after_its_response<S: Stage>() {
 }
 
 /// Limits can be set for one request; the next one on its connection has those of the server.
-pub fn a_request_has_limits_of_its_own<S: Stage>() {
+pub fn request_has_its_own_limits<S: Stage>() {
     let span = Duration::from_millis(300);
     let server = start_with::<S, _, _>(
         async |mut request: Request| match request.body_mut().bytes().await {
@@ -128,7 +128,7 @@ pub fn a_request_has_limits_of_its_own<S: Stage>() {
 }
 
 /// A handler timeout can be set for a request without a body; the others have that of the server.
-pub fn a_request_without_a_body_has_a_timeout_of_its_own<S: Stage>() {
+pub fn request_without_a_body_has_its_own_timeout<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let span = Duration::from_millis(300);

@@ -32,7 +32,7 @@ impl<S: Stage> Pair<S> {
 
 /// `poll_send_file` sends from the given offset, whatever the file's position, up to the length or
 /// the end of the file, where it returns 0.
-pub fn a_file_is_sent_from_where_it_is_asked_for_to_its_end<S: Stage>() {
+pub fn file_is_sent_from_the_given_offset_to_its_end<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let file = file(b"0123456789");
         for (offset, length, sent) in [(2, 3, 3), (8, u64::MAX, 2), (10, 5, 0), (11, 5, 0)] {
@@ -44,7 +44,7 @@ pub fn a_file_is_sent_from_where_it_is_asked_for_to_its_end<S: Stage>() {
 }
 
 /// Offsets and lengths over 31 bits are supported.
-pub fn a_large_file_is_sent_from_far_behind<S: Stage>() {
+pub fn file_offsets_over_31_bits_are_supported<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let mut file = tempfile::tempfile().expect("a file");
         file.seek(SeekFrom::Start(5 << 30)).expect("a file with a hole");
@@ -60,7 +60,7 @@ pub fn a_large_file_is_sent_from_far_behind<S: Stage>() {
 
 /// If a client does not read, sending a file is pending, and the client's reading wakes it; no byte
 /// is lost.
-pub fn a_file_waits_for_a_slow_reader<S: Stage>() {
+pub fn sending_a_file_waits_for_a_slow_reader<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let content = noise(64 << 20);
         let file = file(&content);
@@ -83,7 +83,7 @@ pub fn a_file_waits_for_a_slow_reader<S: Stage>() {
 }
 
 /// A file from which the kernel cannot send is declined, and the driver reads it.
-pub fn what_is_no_file_to_send_from_is_left_to_the_driver<S: Platform>() {
+pub fn unsupported_file_is_declined<S: Platform>() {
     with_pair(async |mut pair: Pair<S>| {
         let folder = File::open("/proc/self").expect("a folder");
         let context = &mut Context::from_waker(Waker::noop());
@@ -96,7 +96,7 @@ pub fn what_is_no_file_to_send_from_is_left_to_the_driver<S: Platform>() {
 const HELD: Duration = Duration::from_millis(150);
 
 /// With [`SendHint::More`], a head waits for its body and is sent in the same packet (`MSG_MORE`).
-pub fn what_has_more_behind_it_leaves_together_with_it<S: Platform>() {
+pub fn head_with_more_hint_is_sent_together_with_its_body<S: Platform>() {
     let is_held = || {
         with_pair(async |mut pair: Pair<S>| {
             let since = pair.stage.time();

@@ -17,7 +17,7 @@ async fn remote(request: Request) -> String {
 }
 
 /// Connections over the maximum wait to be accepted, and are served when others end.
-pub fn connections_over_the_cap_wait<S: Stage>() {
+pub fn connections_over_the_maximum_wait<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let server = start_with::<S, _, _>(
@@ -49,7 +49,7 @@ pub fn connections_over_the_cap_wait<S: Stage>() {
 
 /// Clients that were refused and do not disconnect are closed at once when others need their
 /// places; clients that are being served are not.
-pub fn connections_that_linger_make_room<S: Stage>() {
+pub fn lingering_connections_make_room<S: Stage>() {
     let server = start_with::<S, _, _>(async |_: Request| "done", |server| server.max_connections(4));
     let mut served = server.connect();
     assert_eq!(served.ask(get("/")).text(), "done");
@@ -96,7 +96,7 @@ pub fn two_hundred_clients_are_served_at_once<S: Stage>() {
 
 /// The handler gets the client's address and the TLVs of a PROXY header of version 2, at whatever
 /// position the header is split; the next request on the connection has them, too.
-pub fn additions_of_a_proxy_reach_the_handler<S: Stage>() {
+pub fn proxy_header_tlvs_reach_the_handler<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |request: Request| {
             let tlvs = request.proxy_tlvs();
@@ -126,7 +126,7 @@ pub fn additions_of_a_proxy_reach_the_handler<S: Stage>() {
 }
 
 /// Connections that follow each other are all served, and nothing is left of the previous ones.
-pub fn connections_come_and_go<S: Stage>() {
+pub fn successive_connections_leave_nothing_behind<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| "done");
     for number in 0..200 {
         let mut client = server.connect();
@@ -142,7 +142,7 @@ pub fn connections_come_and_go<S: Stage>() {
 /// Several addresses are served at once, including unix sockets; a request has the address to which
 /// its client connected.
 #[cfg(unix)]
-pub fn several_addresses_are_served_at_once<S: Platform>() {
+pub fn several_addresses_are_served<S: Platform>() {
     let folder = tempfile::tempdir().expect("a folder");
     let unix = ListenAddress::Unix(folder.path().join("socket"));
     let added = unix.clone();
@@ -156,7 +156,7 @@ pub fn several_addresses_are_served_at_once<S: Platform>() {
 
 /// The unspecified address of IPv6 serves IPv4, too, and such clients have IPv4 addresses. On a
 /// machine without IPv6, a port alone means the unspecified address of IPv4.
-pub fn both_families_are_served_by_one_port<S: Platform>() {
+pub fn one_port_serves_ipv4_and_ipv6<S: Platform>() {
     let server = start_with::<S, _, _>(remote, |server| server.listen(0));
     let ListenAddress::Socket(bound) = server.stage.addresses()[1].clone() else { panic!("a port was asked for") };
     let mut ips = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
@@ -170,7 +170,7 @@ pub fn both_families_are_served_by_one_port<S: Platform>() {
 }
 
 /// Several workers share the port, each on its own thread, and all of them end.
-pub fn workers_serve_on_threads_of_their_own<S: Platform>() {
+pub fn each_worker_serves_on_its_own_thread<S: Platform>() {
     let threads = Arc::new(Mutex::new(HashSet::new()));
     let seen = Arc::clone(&threads);
     let server = start_with::<S, _, _>(

@@ -3,12 +3,11 @@
 
 pub mod content;
 pub mod contract;
-pub mod ending;
+pub mod disconnect;
 pub mod errors;
 pub mod events;
 pub mod exchanges;
 pub mod files;
-pub mod leaving;
 pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
@@ -16,8 +15,9 @@ pub mod listening;
 pub mod peers;
 pub mod platform;
 pub mod responder;
+pub mod shutdown;
 pub mod site;
-pub mod starving;
+pub mod starvation;
 pub mod tasks;
 pub mod time;
 pub mod timers;

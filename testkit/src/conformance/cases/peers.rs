@@ -10,7 +10,7 @@ use std::time::Duration;
 use httpants_driver::runtime::{PeerClose, Runtime, Sleep, Transport as _};
 
 use super::contract::{Pair, with_pair};
-use super::leaving::serve;
+use super::disconnect::serve;
 use super::waking::Flag;
 use crate::conformance::running::{get, noise, post};
 use crate::conformance::stage::{Stage, StageClient};
@@ -47,7 +47,7 @@ impl<S: Stage> Pair<S> {
 
 /// The wait is pending while the client is connected, whether it has sent something or not, and
 /// if a reset is awaited also after the end of its stream; it does not poll in a loop meanwhile.
-pub fn a_client_that_is_there_is_waited_for<S: Stage>() {
+pub fn peer_closed_is_pending_while_the_client_is_connected<S: Stage>() {
     for (unread, ended, awaited) in [
         (0, false, PeerClose::EndOrReset),
         (UNREAD, false, PeerClose::EndOrReset),
@@ -70,7 +70,7 @@ pub fn a_client_that_is_there_is_waited_for<S: Stage>() {
 
 /// The end of the client's stream wakes the waker of the last poll, also after unread bytes; those
 /// can still be read.
-pub fn the_end_behind_unread_bytes_is_noticed<S: Stage>() {
+pub fn end_of_stream_after_unread_bytes_wakes<S: Stage>() {
     for unread in [0, 1, UNREAD] {
         with_pair(async |mut pair: Pair<S>| {
             let sent = noise(unread);
@@ -98,7 +98,7 @@ pub fn the_end_behind_unread_bytes_is_noticed<S: Stage>() {
 }
 
 /// The first poll reports an end of the stream that happened before.
-pub fn an_end_before_the_first_poll_is_noticed<S: Stage>() {
+pub fn end_of_stream_before_the_first_poll_is_reported<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         pair.client.send(&noise(UNREAD));
         pair.client.end();
@@ -108,7 +108,7 @@ pub fn an_end_before_the_first_poll_is_noticed<S: Stage>() {
 }
 
 /// A reset is an error, also after unread bytes and after the end of the stream.
-pub fn a_reset_behind_unread_bytes_is_an_error<S: Stage>() {
+pub fn reset_after_unread_bytes_is_an_error<S: Stage>() {
     for (unread, ended) in [(0, false), (UNREAD, false), (0, true), (UNREAD, true)] {
         with_pair(async |mut pair: Pair<S>| {
             pair.client.send(&noise(unread));
@@ -146,7 +146,7 @@ fn unread_requests(path: &str) -> [Vec<u8>; 2] {
 }
 
 /// A handler is notified that its client ended its stream after unread bytes.
-pub fn a_handler_learns_of_the_end_behind_unread_bytes<S: Stage>() {
+pub fn handler_is_notified_of_the_end_after_unread_bytes<S: Stage>() {
     for request in unread_requests("/watch") {
         let (server, gates) = serve::<S>(|_| {});
         let mut client = server.connect();
@@ -160,7 +160,7 @@ pub fn a_handler_learns_of_the_end_behind_unread_bytes<S: Stage>() {
 
 /// A reset by the client drops its handler, whatever the client has sent before, and also if it has
 /// ended its stream.
-pub fn a_reset_behind_unread_bytes_drops_the_handler<S: Stage>() {
+pub fn reset_after_unread_bytes_drops_the_handler<S: Stage>() {
     let [content, pipelined] = unread_requests("/watch-on");
     for request in [get("/watch-on"), content, pipelined] {
         for ends_before in [false, true] {
@@ -181,7 +181,7 @@ pub fn a_reset_behind_unread_bytes_drops_the_handler<S: Stage>() {
 
 /// Clients that disconnect after unread bytes hold no connection longer than the timeout of
 /// half-closed ones.
-pub fn clients_that_left_unread_bytes_are_gone_in_time<S: Stage>() {
+pub fn closed_clients_with_unread_bytes_are_dropped_in_time<S: Stage>() {
     let span = Duration::from_millis(300);
     let (server, gates) = serve::<S>(|config| config.timeouts.half_closed = Some(span));
     for _ in 0..20 {

@@ -15,7 +15,7 @@ use httpants_driver::protocol::{Address, ConnectionInfo};
 use httpants_driver::runtime::{Runtime, SendHint, Spawn};
 
 /// An accepted connection has the addresses of both its ends.
-pub fn an_accepted_connection_knows_both_ends<S: Platform>() {
+pub fn accepted_connection_has_both_addresses<S: Platform>() {
     within(async |mut stage: S| {
         let mut listener = stage.listen().expect("a listener");
         let ListenAddress::Socket(local) = stage.addresses()[0].clone() else { panic!("it listens on a port") };
@@ -28,7 +28,7 @@ pub fn an_accepted_connection_knows_both_ends<S: Platform>() {
 /// A unix socket is served like any other; its ends have no IP address, and its close cannot be a
 /// reset.
 #[cfg(unix)]
-pub fn unix_sockets_have_no_internet_address<S: Platform>() {
+pub fn unix_sockets_have_no_ip_address<S: Platform>() {
     use crate::conformance::stage::{Received, StageClient};
     use httpants_driver::runtime::Transport as _;
 
@@ -57,7 +57,7 @@ pub fn unix_sockets_have_no_internet_address<S: Platform>() {
 }
 
 /// Blocking work runs on another thread.
-pub fn work_that_blocks_runs_elsewhere<S: Platform>() {
+pub fn blocking_work_runs_on_another_thread<S: Platform>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let (sender, receiver) = mpsc::channel();
@@ -72,7 +72,7 @@ pub fn work_that_blocks_runs_elsewhere<S: Platform>() {
 
 /// Files may also be closed outside of the runtime: the pool then does the work or drops it, and
 /// does not panic.
-pub fn the_pool_is_no_trap_outside_the_runtime<S: Platform>() {
+pub fn blocking_pool_does_not_panic_outside_the_runtime<S: Platform>() {
     let (runtime, pool) = within(async |stage: S| {
         let runtime = stage.runtime();
         let pool = runtime.blocking_pool();
@@ -89,7 +89,7 @@ pub fn the_pool_is_no_trap_outside_the_runtime<S: Platform>() {
 }
 
 /// A waker works from any thread: handlers may pass work to other threads.
-pub fn another_thread_wakes_a_task<S: Platform>() {
+pub fn waker_works_from_another_thread<S: Platform>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let (of_main, of_task, done) = (Gate::default(), Gate::default(), Gate::default());

@@ -14,7 +14,7 @@ use crate::conformance::stage::Stage;
 
 /// The calls of Pants, one after the other, send one response, framed for the version of the
 /// request.
-pub fn a_response_is_sent_call_by_call<S: Stage>() {
+pub fn response_is_sent_by_single_calls<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         request.set_cookie(Cookie::new("a", "1"))?;
         let mut responder = request.responder();
@@ -47,7 +47,7 @@ pub fn a_response_is_sent_call_by_call<S: Stage>() {
 }
 
 /// A whole response is sent in one call, and trailer fields follow chunks.
-pub fn a_response_is_sent_in_one_call<S: Stage>() {
+pub fn response_is_sent_in_one_call<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<Response, Misuse> {
         let mut responder = request.responder();
         if request.path() == "/whole" {
@@ -69,7 +69,7 @@ pub fn a_response_is_sent_in_one_call<S: Stage>() {
 }
 
 /// A call out of order is an error that names the expected call, and the response continues.
-pub fn calls_in_a_wrong_order_are_errors<S: Stage>() {
+pub fn calls_out_of_order_are_errors<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         let mut responder = request.responder();
         responder.send_status(200)?;
@@ -121,7 +121,7 @@ pub fn interim_responses_arrive_before_the_response<S: Stage>() {
 
 /// `send` waits if the client does not read: the handler cannot produce more than the buffers hold,
 /// and all of it arrives when the client reads.
-pub fn a_slow_reader_makes_the_responder_wait<S: Stage>() {
+pub fn responder_waits_for_a_slow_reader<S: Stage>() {
     const PIECES: usize = 4000;
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&sent);
@@ -154,7 +154,7 @@ pub fn a_slow_reader_makes_the_responder_wait<S: Stage>() {
 }
 
 /// Cookies that were set are sent with the head; `send_cookies` selects some of them.
-pub fn only_the_cookies_that_are_named_leave<S: Stage>() {
+pub fn send_cookies_sends_only_the_named_cookies<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         for name in ["a", "b", "c"] {
             request.set_cookie(Cookie::new(name, "1"))?;
@@ -172,7 +172,7 @@ pub fn only_the_cookies_that_are_named_leave<S: Stage>() {
 
 /// A signed cookie that the client sends back is accepted; an altered one is not. All workers and
 /// connections use the same secret.
-pub fn signed_cookies_are_known_on_another_connection<S: Stage>() {
+pub fn signed_cookies_are_valid_on_another_connection<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |request: Request| -> Result<String, Misuse> {
             request.set_signed_cookie("user", "jo")?;
@@ -188,7 +188,7 @@ pub fn signed_cookies_are_known_on_another_connection<S: Stage>() {
 }
 
 /// `Request::time` counts from the request, on the runtime's clock.
-pub fn time_counts_from_the_request<S: Stage>() {
+pub fn request_time_starts_at_the_request<S: Stage>() {
     const SPAN: Duration = Duration::from_millis(100);
     let gate = Gate::default();
     let waiting = gate.clone();

@@ -46,7 +46,7 @@ fn site<S: Stage>(folder: &Path) -> Running<S> {
 
 /// If there is no file, an application can use its own routes; a browser that navigates gets the
 /// fallback, with conditions and ranges, and everything else gets the page for 404.
-pub fn a_site_has_routes_a_fallback_and_a_page_for_404<S: Stage>() {
+pub fn site_has_routes_a_fallback_and_a_404_page<S: Stage>() {
     let folder = folder();
     let server = site::<S>(folder.path());
     let mut client = server.connect();
@@ -76,7 +76,7 @@ pub fn a_site_has_routes_a_fallback_and_a_page_for_404<S: Stage>() {
 }
 
 /// The file that was found is sent, even if it is replaced meanwhile.
-pub fn a_file_that_was_found_is_sent_though_it_is_replaced<S: Stage>() {
+pub fn found_file_is_sent_even_if_replaced<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("data.bin");
     let data = noise(4 << 20);
@@ -98,7 +98,7 @@ pub fn a_file_that_was_found_is_sent_though_it_is_replaced<S: Stage>() {
 
 /// Index names, types, tags and caching are settings of a root, and a file that is displayed can
 /// have a name, too.
-pub fn a_root_has_settings_and_a_displayed_file_a_name<S: Stage>() {
+pub fn root_has_settings_and_inline_files_have_names<S: Stage>() {
     let folder = folder();
     fs::write(folder.path().join("home.md"), "# home").expect("a file");
     let files = FileRoot::open(folder.path()).and_then(|files| files.index_names(["nothing", "home.md"]));

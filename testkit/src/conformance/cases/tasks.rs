@@ -26,7 +26,7 @@ async fn until<R: Runtime>(runtime: &R, what: &str, done: impl Fn() -> bool) {
 
 /// `block_on` runs its future and the tasks spawned by it on the calling thread, which is one
 /// worker of a server: workers share only their handler.
-pub fn a_worker_runs_its_tasks_on_its_own_thread<S: Stage>() {
+pub fn worker_runs_its_tasks_on_its_own_thread<S: Stage>() {
     let here = thread::current().id();
     let (sender, receiver) = mpsc::channel();
     let given = within(async |stage: S| {
@@ -45,7 +45,7 @@ pub fn a_worker_runs_its_tasks_on_its_own_thread<S: Stage>() {
 }
 
 /// Tasks may spawn tasks, and each runs to completion without being awaited.
-pub fn tasks_spawn_tasks<S: Stage>() {
+pub fn tasks_can_spawn_tasks<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let count = Arc::new(AtomicUsize::new(0));
@@ -60,7 +60,7 @@ pub fn tasks_spawn_tasks<S: Stage>() {
 }
 
 /// A task that wakes itself, as a connection does after its turn, does not block other tasks.
-pub fn a_task_that_wakes_itself_blocks_no_others<S: Stage>() {
+pub fn task_that_wakes_itself_does_not_block_others<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let (stop, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -81,7 +81,7 @@ pub fn a_task_that_wakes_itself_blocks_no_others<S: Stage>() {
 
 /// `unblock` returns the result of the work; a panic of the work is an error of its future, and of
 /// no other.
-pub fn work_gives_its_result_and_its_panic_is_an_error<S: Stage>() {
+pub fn blocking_work_returns_its_result_or_its_panic<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         assert_eq!(runtime.unblock(|| 6 * 7).await.expect("work that is done"), 42);
@@ -97,7 +97,7 @@ pub fn work_gives_its_result_and_its_panic_is_an_error<S: Stage>() {
 
 /// Work whose future was dropped is done or dropped; in either case the values that it holds are
 /// dropped.
-pub fn work_that_is_not_waited_for_holds_nothing<S: Stage>() {
+pub fn dropped_blocking_work_drops_its_values<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let held = Arc::new(());

@@ -24,7 +24,7 @@ fn has_elapsed<T: Sleep>(sleep: Pin<&mut T>) -> bool {
 
 /// `now` has the same origin for all clones of the runtime and never goes backwards; its wall-clock
 /// time is that of the system, or of the virtual clock in memory.
-pub fn both_clocks_run<S: Stage>() {
+pub fn clock_is_monotonic_and_wall_time_is_current<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let other = runtime.clone();
@@ -32,8 +32,8 @@ pub fn both_clocks_run<S: Stage>() {
         for _ in 0..20 {
             pause(&runtime, Duration::from_millis(1)).await;
             let now = other.now();
-            assert!(now.mono >= last.mono + Duration::from_millis(1), "{now:?} is behind {last:?}");
-            assert!(now.wall >= last.wall, "{now:?} is behind {last:?}");
+            assert!(now.mono >= last.mono + Duration::from_millis(1), "{now:?} is before {last:?}");
+            assert!(now.wall >= last.wall, "{now:?} is before {last:?}");
             last = now;
         }
         let system = SystemTime::UNIX_EPOCH.elapsed().expect("a clock that is set").as_secs();
@@ -44,7 +44,7 @@ pub fn both_clocks_run<S: Stage>() {
 
 /// A timer is ready at its time on the clock of `now`, never before it, and stays ready until it is
 /// reset; reset to another time, earlier or later, it is ready at that time.
-pub fn a_timer_elapses_at_its_moment_and_can_be_set_again<S: Stage>() {
+pub fn timer_elapses_at_its_time_and_can_be_reset<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let at = runtime.now().mono + MOMENT;
@@ -70,7 +70,7 @@ pub fn a_timer_elapses_at_its_moment_and_can_be_set_again<S: Stage>() {
 
 /// A timer for a time in the past is ready at once; one for a time that the clock cannot reach is
 /// never ready, and does not overflow.
-pub fn the_past_is_now_and_the_far_future_is_never<S: Stage>() {
+pub fn past_timer_is_ready_and_unreachable_one_never<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         pause(&runtime, Duration::from_millis(2)).await;
@@ -86,7 +86,7 @@ pub fn the_past_is_now_and_the_far_future_is_never<S: Stage>() {
 }
 
 /// A timer wakes the waker of its last poll.
-pub fn a_timer_wakes_the_waker_of_its_last_poll<S: Stage>() {
+pub fn timer_wakes_the_waker_of_its_last_poll<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let (first, last) = (Flag::new(), Flag::new());
@@ -103,7 +103,7 @@ pub fn a_timer_wakes_the_waker_of_its_last_poll<S: Stage>() {
 
 /// One task may have many timers: each wakes it, in whatever order they were created, also if
 /// others were dropped.
-pub fn the_timers_of_one_task_elapse_each_at_its_moment<S: Stage>() {
+pub fn timers_of_one_task_elapse_at_their_times<S: Stage>() {
     within(async |stage: S| {
         let runtime = stage.runtime();
         let start = runtime.now().mono;

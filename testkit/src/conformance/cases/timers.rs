@@ -45,7 +45,7 @@ fn timed<S: Stage, T>(server: &Running<S>, scene: impl FnOnce() -> T) -> T {
 }
 
 /// A client that connects and sends nothing is disconnected.
-pub fn a_silent_client_is_let_go<S: Stage>() {
+pub fn silent_client_is_disconnected<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.accept = Some(SPAN));
     timed(&server, || {
         let mut client = server.connect();
@@ -56,7 +56,7 @@ pub fn a_silent_client_is_let_go<S: Stage>() {
 }
 
 /// An incomplete head gets 408.
-pub fn a_slow_head_is_a_408<S: Stage>() {
+pub fn slow_head_is_a_408<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.head = Some(SPAN));
     timed(&server, || {
         let mut client = server.connect();
@@ -69,7 +69,7 @@ pub fn a_slow_head_is_a_408<S: Stage>() {
 }
 
 /// An idle connection is closed if no request follows.
-pub fn an_idle_connection_is_closed<S: Stage>() {
+pub fn idle_connection_is_closed<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.idle = Some(SPAN));
     let mut client = server.connect();
     for _ in 0..3 {
@@ -83,7 +83,7 @@ pub fn an_idle_connection_is_closed<S: Stage>() {
 }
 
 /// A body that stops arriving gets 408.
-pub fn a_slow_body_is_a_408<S: Stage>() {
+pub fn slow_body_is_a_408<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.body = Some(SPAN));
     timed(&server, || {
         let mut client = server.connect();
@@ -96,7 +96,7 @@ pub fn a_slow_body_is_a_408<S: Stage>() {
 }
 
 /// A client that does not read its response is dropped.
-pub fn a_client_that_does_not_read_is_dropped<S: Stage>() {
+pub fn client_that_does_not_read_is_dropped<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.write = Some(SPAN));
     timed(&server, || {
         let mut client = server.connect();
@@ -110,7 +110,7 @@ pub fn a_client_that_does_not_read_is_dropped<S: Stage>() {
 
 /// After a refusal, the server waits for the end of the client's stream, so that the client can
 /// read the response instead of getting a reset; but only for a limited time.
-pub fn a_client_that_does_not_leave_is_left<S: Stage>() {
+pub fn client_that_stays_after_a_refusal_is_closed<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.refusal_linger_idle = Some(SPAN));
     timed(&server, || {
         let mut client = server.connect();
@@ -124,7 +124,7 @@ pub fn a_client_that_does_not_leave_is_left<S: Stage>() {
 
 /// Bytes that the client still sends after the refusal are read and dropped meanwhile; when the
 /// client ends its stream, the connection is closed at once.
-pub fn a_client_that_leaves_behind_a_refusal_is_gone_at_once<S: Stage>() {
+pub fn client_that_closes_after_a_refusal_is_closed_at_once<S: Stage>() {
     let server = serve::<S>(|_| {});
     let mut client = server.connect();
     client.send([b"nonsense\r\n\r\n".as_slice(), &noise(100_000)].concat());
@@ -136,7 +136,7 @@ pub fn a_client_that_leaves_behind_a_refusal_is_gone_at_once<S: Stage>() {
 }
 
 /// A handler that takes too long gets its client 503, if that timer is set.
-pub fn a_slow_handler_is_a_503<S: Stage>() {
+pub fn slow_handler_is_a_503<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.handler = Some(SPAN));
     timed(&server, || {
         let mut client = server.connect();
@@ -148,7 +148,7 @@ pub fn a_slow_handler_is_a_503<S: Stage>() {
 }
 
 /// A body that keeps arriving does not time out, however long it takes in total.
-pub fn content_that_keeps_coming_is_waited_for<S: Stage>() {
+pub fn body_that_keeps_arriving_does_not_time_out<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.body = Some(Duration::from_secs(5)));
     let mut client = server.connect();
     let request = post("/", "", &[b'x'; 8]);

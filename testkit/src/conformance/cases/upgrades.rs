@@ -36,7 +36,7 @@ fn serve<S: Stage>() -> Running<S> {
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
 /// Bytes that the client sent after its request belong to the new protocol, and are read first.
-pub fn an_upgrade_hands_over_what_was_read<S: Stage>() {
+pub fn upgrade_passes_on_bytes_already_read<S: Stage>() {
     let server = serve::<S>();
     let mut client = server.connect();
     let response = client.ask(format!("{UPGRADE}early "));
@@ -51,7 +51,7 @@ pub fn an_upgrade_hands_over_what_was_read<S: Stage>() {
 }
 
 /// CONNECT gets 200 and the raw stream.
-pub fn a_tunnel_is_the_raw_stream<S: Stage>() {
+pub fn tunnel_gets_the_raw_stream<S: Stage>() {
     let server = serve::<S>();
     let mut client = server.connect();
     client.send("CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\nthrough");
@@ -63,12 +63,12 @@ pub fn a_tunnel_is_the_raw_stream<S: Stage>() {
 }
 
 /// An upgrade that the client did not offer is a mistake of the application: a 500.
-pub fn an_upgrade_that_was_not_offered_is_a_500<S: Stage>() {
+pub fn upgrade_that_was_not_offered_is_a_500<S: Stage>() {
     assert_eq!(serve::<S>().connect().ask(get("/")).status, 500);
 }
 
 /// An upgraded stream continues after `shutdown`, and ends with `close`.
-pub fn an_upgraded_stream_outlasts_the_shutdown<S: Stage>() {
+pub fn upgraded_stream_continues_after_shutdown<S: Stage>() {
     let server = serve::<S>();
     let (mut client, mut other) = (server.connect(), server.connect());
     for client in [&mut client, &mut other] {
@@ -85,7 +85,7 @@ pub fn an_upgraded_stream_outlasts_the_shutdown<S: Stage>() {
 }
 
 /// A stream that waits for the shutdown can send a last message; the server then ends at once.
-pub fn an_upgraded_stream_learns_of_the_shutdown<S: Stage>() {
+pub fn upgraded_stream_is_notified_of_the_shutdown<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| {
         Response::upgrade("echo", async |mut stream| {
             stream.draining().await;
@@ -104,7 +104,7 @@ pub fn an_upgraded_stream_learns_of_the_shutdown<S: Stage>() {
 
 /// A stream that ignores the shutdown is dropped after `upgrade_grace`, which is shorter than the
 /// grace.
-pub fn an_upgraded_stream_that_goes_on_is_dropped<S: Stage>() {
+pub fn upgraded_stream_is_dropped_after_upgrade_grace<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |_: Request| Response::upgrade("echo", echo),
         |server| server.upgrade_grace(Duration::from_millis(300)),

@@ -43,7 +43,7 @@ impl Flag {
     }
 
     /// Runs pending work for a moment, so that it can set the flag.
-    pub(super) async fn settle<R: Runtime>(&self, runtime: &R) {
+    pub(super) async fn run_pending<R: Runtime>(&self, runtime: &R) {
         pause(runtime, Duration::from_millis(2)).await;
     }
 

@@ -27,7 +27,7 @@ fn part_headers_are_strict() {
 }
 
 #[test]
-fn quoted_names_may_hold_any_byte_but_nul_cr_and_lf() {
+fn quoted_names_may_contain_any_byte_but_nul_cr_and_lf() {
     for byte in 0..=255u8 {
         let sent = [&b"a"[..], &[byte], b"b"].concat();
         let field = [b"content-Disposition: form-data; name=\"", &sent[..], b"\"; filename=\"", &sent, b"\""].concat();
@@ -45,7 +45,7 @@ fn quoted_names_may_hold_any_byte_but_nul_cr_and_lf() {
 
 /// File names as Chromium sends them from a page in ISO-2022-JP, and with control characters.
 #[test]
-fn controls_in_names_of_chromium() {
+fn control_characters_in_names_of_chromium_are_accepted() {
     for name in ["\x1b$BF|K\\\x1b(B.txt", "\x01\x02.txt", "\x7f", "\x1f\x0b\x0c"] {
         let fields = format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"\"");
         let log = read(format!("--b0\r\n{fields}\r\n\r\n\r\n--b0--").as_bytes());
@@ -54,7 +54,7 @@ fn controls_in_names_of_chromium() {
 }
 
 #[test]
-fn controls_are_refused_everywhere_else() {
+fn control_characters_elsewhere_are_refused() {
     const GOOD: &str = "Content-Disposition: form-data; name=a";
     for control in ["\x01", "\x0b", "\x1b", "\x1f", "\x7f"] {
         for (fields, expected) in [
@@ -77,7 +77,7 @@ fn controls_are_refused_everywhere_else() {
 }
 
 #[test]
-fn real_clients() {
+fn bodies_of_common_clients_are_parsed() {
     let chrome = b"------WebKitFormBoundaryuVxXSyUgfjSEhKNJ\r\n\
         Content-Disposition: form-data; name=\"a \"\r\n\r\nb\r\n\
         ------WebKitFormBoundaryuVxXSyUgfjSEhKNJ\r\n\

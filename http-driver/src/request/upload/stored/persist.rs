@@ -68,10 +68,10 @@ impl Mode {
 /// Links a file like [`link`], with this mode; restores the previous mode if that fails.
 fn link_with(file: &File, path: &Path, mode: Option<Mode>) -> io::Result<()> {
     let Some(mode) = mode else { return link(file, path) };
-    let own = file.metadata()?.permissions();
+    let permissions = file.metadata()?.permissions();
     mode.apply(file)?;
     link(file, path).inspect_err(|_| {
-        let _ = file.set_permissions(own);
+        let _ = file.set_permissions(permissions);
     })
 }
 
@@ -83,14 +83,14 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, linkat};
 
     file.sync_all()?;
-    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-    if linkat(CWD, &own, CWD, path, AtFlags::SYMLINK_FOLLOW).is_ok() {
+    let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if linkat(CWD, &source, CWD, path, AtFlags::SYMLINK_FOLLOW).is_ok() {
         return Ok(());
     }
     // Linked under another name and renamed, because a link does not replace an existing file.
     let beside = tempfile::Builder::new()
         .prefix(PREFIX)
-        .make_in(parent(path), |name| Ok(linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW)?))?;
+        .make_in(parent(path), |name| Ok(linkat(CWD, &source, CWD, name, AtFlags::SYMLINK_FOLLOW)?))?;
     Ok(beside.into_temp_path().persist(path)?)
 }
 

@@ -45,10 +45,10 @@ fn requests(path: &str) -> [(String, String); 4] {
 
 #[test]
 fn peer_closed_wakes_when_the_client_ends_its_stream() {
-    for (number, (request, behind)) in requests("/handler").into_iter().enumerate() {
+    for (number, (request, after)) in requests("/handler").into_iter().enumerate() {
         let world = start(&Notes::default());
         let client = world.client(request);
-        client.send(behind.as_bytes());
+        client.send(after.as_bytes());
         world.memory.advance(seconds(1));
         assert!(responses(&client).is_empty());
         client.end();
@@ -70,11 +70,11 @@ fn peer_closed_is_ready_if_the_client_ended_before() {
 
 #[test]
 fn reset_drops_the_handler_and_wakes_its_tasks() {
-    for (number, (request, behind)) in requests("/task").into_iter().enumerate() {
+    for (number, (request, after)) in requests("/task").into_iter().enumerate() {
         let notes = Notes::default();
         let world = start(&notes);
         let client = world.client(request);
-        client.send(behind.as_bytes());
+        client.send(after.as_bytes());
         world.memory.advance(seconds(1));
         assert_eq!(notes.take(), [""; 0]);
         client.reset();
@@ -169,8 +169,8 @@ fn closed_clients_are_dropped_within_the_timeout() {
         server.body_policy(|_| BodyPolicy::Stream).config(|config| config.timeouts.half_closed = Some(seconds(10)))
     });
     for number in 0..CLIENTS {
-        let (request, behind) = requests("/")[number % 4].clone();
-        let client = world.client(request + &behind);
+        let (request, after) = requests("/")[number % 4].clone();
+        let client = world.client(request + &after);
         drop(client);
     }
     world.memory.run();
@@ -186,10 +186,10 @@ fn closed_clients_are_dropped_within_the_timeout() {
 /// The task must wait for the end of the stream without being polled repeatedly.
 #[test]
 fn watching_for_the_client_costs_no_polls() {
-    for (request, behind) in requests("/task") {
+    for (request, after) in requests("/task") {
         let world = start(&Notes::default());
         let client = world.client(request);
-        client.send(behind.as_bytes());
+        client.send(after.as_bytes());
         world.memory.run();
         let polls = world.memory.polls();
         world.memory.advance(seconds(20));

@@ -18,7 +18,7 @@ where
     /// Reports to the core what the transport did, consumes its events up to the next request, and
     /// takes the next bytes to send and buffers to receive into. Until the task is dropped, only
     /// this function consumes events.
-    pub(super) fn look(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
+    pub(super) fn process_events(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
         let this = self.as_mut().project();
         let (io, observer, now) = (this.io, this.observer, *this.now);
         let is_busy = !this.handled.is_idle();
@@ -26,12 +26,12 @@ where
         let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
         observer.begin();
         let mut ready = false;
-        let rest = &mut *this.rest;
+        let next_deadline = &mut *this.next_deadline;
         let responses = &this.service.responses;
         let mut refused = None;
-        let own = context.waker();
-        let look = |shared: &mut Shared| {
-            let parked = shared.begin_look();
+        let task_waker = context.waker();
+        let process = |shared: &mut Shared| {
+            let parked = shared.begin_processing();
             io.report(&mut shared.core, observer, now);
             shared.core.handle_time(now);
             if shutdown {
@@ -71,27 +71,28 @@ where
             }
             // If the handler was woken for pieces of the body, it must take them first: they hold
             // the receive buffer, and another one would be needed.
-            let may_borrow = is_busy && !shared.wakes(own);
+            let may_borrow = is_busy && !shared.wakes(task_waker);
             io.prepare(&mut shared.core, may_borrow);
-            *rest = (!is_busy && io.is_at_rest()).then(|| io.rest(&mut shared.core));
+            *next_deadline = (!is_busy && io.has_no_work()).then(|| io.prepare_to_wait(&mut shared.core));
             (None, parked)
         };
-        let ((head, _parked), own_woken) = this.exchange.get(&this.service.environment, now).with_own(own, look);
-        this.handled.ready |= (own_woken | ready) && is_busy;
-        if io.is_resting() {
-            this.exchange.rest(&this.service.environment);
+        let ((head, _parked), task_woken) =
+            this.exchange.get(&this.service.environment, now).with_as_task(task_waker, process);
+        this.handled.ready |= (task_woken | ready) && is_busy;
+        if io.is_idle_and_unlent() {
+            this.exchange.store_if_idle(&this.service.environment);
         }
         observer.flush();
         match refused {
             None => head,
-            Some(refused) => self.look_again(&refused, context),
+            Some(refused) => self.process_events_after_refusal(&refused, context),
         }
     }
 
-    /// Takes the next transport work after a handler's poll without calling [`look`](Self::look),
-    /// if there can be no events; returns whether it did. The caller calls `look` after the
-    /// transport did the work.
-    pub(super) fn look_ahead(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+    /// Takes the next transport work after a handler's poll without calling
+    /// [`process_events`](Self::process_events), if there can be no events; returns whether it did.
+    /// The caller calls `process_events` after the transport did the work.
+    pub(super) fn prepare_without_events(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         if !self.handled.is_idle() {
             return self.prepare_for_body(context);
         }
@@ -109,22 +110,22 @@ where
         let this = self.project();
         let io = this.io;
         let exchange = this.exchange.get(&this.service.environment, *this.now);
-        let (is_awaited, own_woken) = exchange.with_own(context.waker(), |shared| {
+        let (is_awaited, task_woken) = exchange.with_as_task(context.waker(), |shared| {
             let is_awaited = shared.core.awaits_body();
             if is_awaited {
                 io.prepare(&mut shared.core, true);
             }
             is_awaited
         });
-        this.handled.ready |= own_woken;
+        this.handled.ready |= task_woken;
         is_awaited
     }
 
-    /// Asks the application for its response to a refused peer, then calls [`look`](Self::look)
-    /// again. This is done before bytes are taken for the transport, because those could not be
-    /// replaced.
+    /// Asks the application for its response to a refused peer, then calls
+    /// [`process_events`](Self::process_events) again. This is done before bytes are taken for the
+    /// transport, because those could not be replaced.
     #[cold]
-    fn look_again(
+    fn process_events_after_refusal(
         mut self: Pin<&mut Self>,
         refused: &RefusalResponse,
         context: &mut Context<'_>,
@@ -133,10 +134,10 @@ where
         if let Some(on_error) = &this.service.responses.on_error {
             let metrics = this.observer.metrics();
             let exchange = this.exchange.get(&this.service.environment, *this.now);
-            let own_woken = replace_refusal(on_error, refused, exchange, context.waker(), metrics);
-            this.handled.ready |= own_woken && !this.handled.is_idle();
+            let task_woken = replace_refusal(on_error, refused, exchange, context.waker(), metrics);
+            this.handled.ready |= task_woken && !this.handled.is_idle();
             *this.now = this.runtime.now_after(*this.now);
         }
-        self.look(context)
+        self.process_events(context)
     }
 }

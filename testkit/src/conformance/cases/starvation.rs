@@ -22,7 +22,7 @@ struct Work {
 }
 
 /// Maximum number of steps: more than one turn has, and few enough that a failure is reported soon.
-const MOST: usize = 20_000_000;
+const MAX_STEPS: usize = 20_000_000;
 
 impl Work {
     /// Does one more step; returns true to continue.
@@ -30,7 +30,7 @@ impl Work {
         if self.steps.fetch_add(1, Ordering::AcqRel) == 0 {
             self.begun.open();
         }
-        self.steps() < MOST && !self.stopped.load(Ordering::Acquire)
+        self.steps() < MAX_STEPS && !self.stopped.load(Ordering::Acquire)
     }
 
     fn steps(&self) -> usize {
@@ -80,7 +80,7 @@ async fn respond(request: Request, work: Work) -> Result<Response, Misuse> {
 
 /// While one client gets a stream of empty pieces, or a response in which nothing is sent, the
 /// other clients are served.
-pub fn a_response_of_nothing_blocks_no_others<S: Stage>() {
+pub fn endless_empty_response_does_not_block_others<S: Stage>() {
     for path in ["/stream", "/sends"] {
         let (server, work) = serve::<S>();
         let (mut busy, mut other) = (server.connect(), server.connect());
@@ -89,12 +89,12 @@ pub fn a_response_of_nothing_blocks_no_others<S: Stage>() {
         busy.send(get(path));
         assert_eq!(other.response().text(), "stopped");
         assert!(busy.response().content.is_empty());
-        assert!(work.steps() < MOST, "{path}: the others were served when it was over");
+        assert!(work.steps() < MAX_STEPS, "{path}: the others were served when it was over");
     }
 }
 
 /// The response to HEAD has no body: an endless stream is not polled.
-pub fn head_of_a_stream_without_end_gets_a_response<S: Stage>() {
+pub fn head_of_an_endless_stream_gets_a_response<S: Stage>() {
     let (server, work) = serve::<S>();
     let (mut client, mut other) = (server.connect(), server.connect());
     for _ in 0..3 {
@@ -107,7 +107,7 @@ pub fn head_of_a_stream_without_end_gets_a_response<S: Stage>() {
 }
 
 /// An endless response without bytes ends when its client disconnects.
-pub fn a_response_of_nothing_ends_with_its_client<S: Platform>() {
+pub fn endless_empty_response_ends_with_its_client<S: Platform>() {
     for path in ["/stream", "/sends"] {
         let (server, work) = serve::<S>();
         let (mut busy, mut other) = (server.connect(), server.connect());
@@ -120,6 +120,6 @@ pub fn a_response_of_nothing_ends_with_its_client<S: Platform>() {
         server.wait_for_connections(1);
         let steps = work.steps();
         assert_eq!(other.ask(get("/")).text(), "other");
-        assert!(steps < MOST && work.steps() == steps, "{path} continues");
+        assert!(steps < MAX_STEPS && work.steps() == steps, "{path} continues");
     }
 }

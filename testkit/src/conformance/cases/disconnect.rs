@@ -59,7 +59,7 @@ pub(super) fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> (Running<S>, 
 const SPAN: Duration = Duration::from_millis(300);
 
 /// A client that ended its sending side gets its response, and its handler is notified of the end.
-pub fn a_half_closed_client_is_served<S: Stage>() {
+pub fn half_closed_client_is_served<S: Stage>() {
     let (server, gates) = serve::<S>(|_| {});
     let mut client = server.connect();
     client.send(get("/watch"));
@@ -73,7 +73,7 @@ pub fn a_half_closed_client_is_served<S: Stage>() {
 }
 
 /// If the response does not begin within the timeout, a half-closed client gets 503.
-pub fn a_half_closed_client_is_a_503_in_time<S: Stage>() {
+pub fn half_closed_client_gets_503_after_the_timeout<S: Stage>() {
     let (server, gates) = serve::<S>(|config| config.timeouts.half_closed = Some(SPAN));
     let mut client = server.connect();
     client.send(get("/slow"));
@@ -90,7 +90,7 @@ pub fn a_half_closed_client_is_a_503_in_time<S: Stage>() {
 
 /// A hundred clients disconnect while their slow handlers run: none of them holds a connection
 /// longer than the timeout of half-closed ones.
-pub fn clients_that_left_are_gone_in_time<S: Stage>() {
+pub fn closed_clients_are_dropped_in_time<S: Stage>() {
     let (server, gates) = serve::<S>(|config| config.timeouts.half_closed = Some(SPAN));
     for _ in 0..100 {
         let mut client = server.connect();

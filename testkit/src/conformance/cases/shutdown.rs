@@ -43,7 +43,7 @@ pub fn idle_connections_are_closed_at_once<S: Stage>() {
 
 /// A running request is finished, its response has `Connection: close`, and the server ends after
 /// it.
-pub fn what_runs_is_finished_and_says_that_it_is_the_last<S: Stage>() {
+pub fn running_request_is_finished_with_connection_close<S: Stage>() {
     let (mut server, gate) = serve::<S>();
     let (mut busy, mut idle) = (server.connect(), server.connect());
     assert_eq!(idle.ask(get("/")).text(), "done");
@@ -63,7 +63,7 @@ pub fn what_runs_is_finished_and_says_that_it_is_the_last<S: Stage>() {
 }
 
 /// A request of which a part was received is still read and gets a response.
-pub fn a_request_that_is_being_sent_still_gets_a_response<S: Stage>() {
+pub fn partially_received_request_still_gets_a_response<S: Stage>() {
     let (mut server, _) = serve::<S>();
     let mut client = server.connect();
     let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
@@ -77,7 +77,7 @@ pub fn a_request_that_is_being_sent_still_gets_a_response<S: Stage>() {
 }
 
 /// A request that runs longer than the grace is dropped.
-pub fn the_grace_is_the_hard_end<S: Stage>() {
+pub fn request_is_dropped_at_the_end_of_the_grace<S: Stage>() {
     let (mut server, gate) = serve::<S>();
     let mut busy = server.connect();
     busy.send(get("/slow"));
@@ -93,7 +93,7 @@ pub fn the_grace_is_the_hard_end<S: Stage>() {
 
 /// A delayed shutdown begins when its delay is over; a later call with a longer delay does not
 /// extend it.
-pub fn a_delayed_shutdown_begins_when_its_delay_is_over<S: Stage>() {
+pub fn delayed_shutdown_begins_after_its_delay<S: Stage>() {
     let (mut server, gate) = serve::<S>();
     let (mut busy, mut idle) = (server.connect(), server.connect());
     assert_eq!(idle.ask(get("/")).text(), "done");
@@ -116,7 +116,7 @@ pub fn a_delayed_shutdown_begins_when_its_delay_is_over<S: Stage>() {
 
 /// Until the delay is over, connections are accepted and requests are served as before: only
 /// `is_ready` differs. `shutdown` ends the delay.
-pub fn a_server_serves_until_the_delay_is_over_or_shutdown_ends_it<S: Stage>() {
+pub fn server_serves_until_the_delay_ends_or_shutdown<S: Stage>() {
     let (mut server, _) = serve::<S>();
     let mut known = server.connect();
     assert_eq!(known.ask(get("/")).text(), "done");
@@ -139,7 +139,7 @@ pub fn a_server_serves_until_the_delay_is_over_or_shutdown_ends_it<S: Stage>() {
 }
 
 /// `close` drops open connections, busy or not, also after a shutdown with a longer grace.
-pub fn close_drops_what_is_open<S: Stage>() {
+pub fn close_drops_open_connections<S: Stage>() {
     let (mut server, gate) = serve::<S>();
     let (mut busy, mut idle) = (server.connect(), server.connect());
     assert_eq!(idle.ask(get("/")).text(), "done");
@@ -153,7 +153,7 @@ pub fn close_drops_what_is_open<S: Stage>() {
 }
 
 /// A handler can stop the server.
-pub fn a_handler_may_end_the_server<S: Stage>() {
+pub fn handler_may_shut_down_the_server<S: Stage>() {
     let mut server = start::<S, _, _>(|request: Request| {
         request.server_handle().shutdown(LONG);
         async { "good bye" }
@@ -166,7 +166,7 @@ pub fn a_handler_may_end_the_server<S: Stage>() {
 }
 
 /// A handler that waits for the shutdown finishes its response long before the grace is over.
-pub fn a_response_may_end_when_a_shutdown_begins<S: Stage>() {
+pub fn response_can_end_when_a_shutdown_begins<S: Stage>() {
     let mut server = start::<S, _, _>(async |request: Request| {
         let mut responder = request.responder();
         responder.send_status(200)?;
@@ -186,7 +186,7 @@ pub fn a_response_may_end_when_a_shutdown_begins<S: Stage>() {
 }
 
 /// A server that drains no longer listens: a client that connects is refused, or gets no response.
-pub fn no_more_connections_are_accepted<S: Platform>() {
+pub fn draining_server_accepts_no_connections<S: Platform>() {
     let (server, gate) = serve::<S>();
     let address = server.stage.addresses()[0].clone();
     let mut busy = server.connect();
@@ -200,7 +200,7 @@ pub fn no_more_connections_are_accepted<S: Platform>() {
 
 /// A request that was received while the handler of the previous one was running is served after
 /// that response, with `Connection: close`.
-pub fn a_request_that_waits_for_a_handler_is_served<S: Stage>() {
+pub fn pending_request_is_served_during_shutdown<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let server = start::<S, _, _>(move |request: Request| {

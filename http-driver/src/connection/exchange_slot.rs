@@ -8,12 +8,12 @@ use super::{buffers, exchanges};
 use crate::exchange::{Environment, Exchange, IdleExchange};
 
 /// The exchange of a connection while it is busy, or its reduced state while it is idle.
-pub(super) struct OwnExchange {
+pub(super) struct ExchangeSlot {
     busy: Option<Exchange>,
     idle: Option<IdleExchange>,
 }
 
-impl OwnExchange {
+impl ExchangeSlot {
     pub(super) fn busy(exchange: Exchange) -> Self {
         Self { busy: Some(exchange), idle: None }
     }
@@ -48,7 +48,7 @@ impl OwnExchange {
     /// Puts the exchange, with its receive buffer, into the cache if the connection is idle and no
     /// handle of a request is left; otherwise releases the buffer. A buffer that is larger than
     /// usual is released in any case.
-    pub(super) fn rest(&mut self, environment: &Arc<Environment>) {
+    pub(super) fn store_if_idle(&mut self, environment: &Arc<Environment>) {
         let Some(mut exchange) = self.busy.take() else { return };
         self.idle = exchange.take_idle();
         if self.idle.is_none() {
@@ -71,10 +71,10 @@ mod tests {
     use super::*;
 
     /// Returns the exchange of a connection that was closed while its request was handled.
-    fn closed(environment: &Arc<Environment>) -> (OwnExchange, RequestId) {
+    fn closed(environment: &Arc<Environment>) -> (ExchangeSlot, RequestId) {
         let now = Now::default();
-        let mut own = OwnExchange::busy(take(environment, now));
-        let request = own.get(environment, now).with(|shared| {
+        let mut slot = ExchangeSlot::busy(take(environment, now));
+        let request = slot.get(environment, now).with(|shared| {
             let _ = shared.core.receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody", now);
             let Some(Event::Request(head)) = shared.core.poll_event() else { panic!("no request") };
             shared.open_body(&head, None).unwrap();
@@ -83,15 +83,15 @@ mod tests {
             shared.core.handle_io_error(now);
             head.id()
         });
-        (own, request)
+        (slot, request)
     }
 
     #[test]
-    fn exchange_of_a_closed_connection_is_emptied_and_used_again() {
+    fn exchange_of_a_closed_connection_is_reset_and_reused() {
         let (environment, now) = (environment(), Now::default());
-        let (mut own, request) = closed(&environment);
+        let (mut slot, request) = closed(&environment);
         let before = Arc::strong_count(&environment);
-        own.end(&environment, now);
+        slot.end(&environment, now);
         assert_eq!(Arc::strong_count(&environment), before, "the cache keeps it");
         let mut again = take(&environment, now);
         assert_eq!(Arc::strong_count(&environment), before, "it comes from the cache");
@@ -105,9 +105,9 @@ mod tests {
     #[test]
     fn exchange_with_another_handle_is_not_reused() {
         let (environment, now) = (environment(), Now::default());
-        let (mut own, request) = closed(&environment);
-        let handle = own.get(&environment, now).clone();
-        own.end(&environment, now);
+        let (mut slot, request) = closed(&environment);
+        let handle = slot.get(&environment, now).clone();
+        slot.end(&environment, now);
         let next = take(&environment, now);
         assert!(next.with(|shared| shared.core.is_idle()));
         assert!(handle.with(|shared| shared.has_responded(request) && shared.core.is_peer_closed()));
