@@ -18,9 +18,9 @@ impl<R: Runtime, H> Server<R, H> {
     ///
     /// The function sets the fields and the body. The server sets the status, `Content-Length` and
     /// whether the connection closes; it ignores the status of the response. It adds the fields
-    /// that belong to the error (`Accept-Encoding`, `Allow`, `Content-Range`,
-    /// `Sec-WebSocket-Version` or `Upgrade`) unless the response has them. A response without a
-    /// whole body (stream, file, upgrade), or with `Transfer-Encoding`, `Trailer`, `Upgrade`,
+    /// that belong to the error: `Upgrade`, and unless the response has them `Accept-Encoding`,
+    /// `Allow`, `Content-Range` and `Sec-WebSocket-Version`. A response without a whole body
+    /// (stream, file, upgrade), or with `Transfer-Encoding`, `Trailer`, `Upgrade`,
     /// `Connection: close` or another `Content-Length`, is a mistake: it is logged, and the default
     /// response is sent, as it is if the function panics. A response to HEAD is sent without its
     /// body.

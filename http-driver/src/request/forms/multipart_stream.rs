@@ -23,7 +23,8 @@ impl Body {
 }
 
 /// The parts of a `multipart/form-data` body, one after the other while they are received, without
-/// temporary files. Nothing is copied or stored, and the peer is read only as fast as the parts.
+/// temporary files. Only small pieces are copied, nothing is stored, and the peer is read only as
+/// fast as the parts.
 ///
 /// Needs the feature `forms`.
 ///
