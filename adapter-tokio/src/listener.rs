@@ -1,11 +1,15 @@
 //! Listening sockets.
 
 use std::io;
+#[cfg(target_os = "linux")]
+use std::net::SocketAddr;
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use httpants_core::{Address, ConnectionInfo};
 #[cfg(target_os = "linux")]
-use httpants_driver::linux::accept;
+use httpants_driver::linux::try_accept;
 use httpants_driver::runtime;
 use tokio::net::TcpListener;
 #[cfg(unix)]
@@ -23,7 +27,7 @@ pub struct Listener {
     /// system call.
     local: Address,
     /// True if accepting does not wait for tokio's readiness, until no connection is left.
-    #[cfg(target_os = "linux")]
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "tokio has no such call"))]
     retries: bool,
 }
 
@@ -35,47 +39,27 @@ enum Socket {
 }
 
 impl Listener {
-    fn new(socket: Socket, local: Address) -> Self {
-        Self {
-            socket,
-            local,
-            #[cfg(target_os = "linux")]
-            retries: false,
-        }
-    }
-
-    /// Accepts without waiting for tokio's readiness; returns `None` if there is no connection.
+    /// Registers an accepted socket with tokio; a unix socket has no remote address.
     #[cfg(target_os = "linux")]
-    #[cold]
-    fn try_accept(&self) -> Option<io::Result<(Transport, ConnectionInfo)>> {
-        let accepted = match &self.socket {
-            Socket::Tcp(listener) => accept(listener),
-            Socket::Unix(listener) => accept(listener),
-        };
-        match accepted {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            accepted => Some(accepted.and_then(|(socket, remote)| {
-                let (transport, remote) = match remote {
-                    Some(remote) => (TcpStream::from_std(socket.into())?.into(), remote.into()),
-                    None => (UnixStream::from_std(socket.into())?.into(), Address::Unix),
-                };
-                Ok((transport, ConnectionInfo::new(remote, self.local)))
-            })),
-        }
+    fn adopt(&self, socket: OwnedFd, remote: Option<SocketAddr>) -> io::Result<(Transport, ConnectionInfo)> {
+        Ok(match remote {
+            Some(remote) => (TcpStream::from_std(socket.into())?.into(), ConnectionInfo::new(remote, self.local)),
+            None => (UnixStream::from_std(socket.into())?.into(), ConnectionInfo::new(Address::Unix, self.local)),
+        })
     }
 
     pub(crate) fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         inside_runtime()?;
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?.into();
-        Ok(Self::new(Socket::Tcp(TcpListener::from_std(listener)?), local))
+        Ok(Self { socket: Socket::Tcp(TcpListener::from_std(listener)?), local, retries: false })
     }
 
     #[cfg(unix)]
     pub(crate) fn unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         inside_runtime()?;
         listener.set_nonblocking(true)?;
-        Ok(Self::new(Socket::Unix(UnixListener::from_std(listener)?), Address::Unix))
+        Ok(Self { socket: Socket::Unix(UnixListener::from_std(listener)?), local: Address::Unix, retries: false })
     }
 }
 
@@ -93,9 +77,13 @@ impl runtime::Listener for Listener {
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, ConnectionInfo)>> {
         #[cfg(target_os = "linux")]
         if self.retries {
-            match self.try_accept() {
+            let accepted = match &self.socket {
+                Socket::Tcp(listener) => try_accept(listener),
+                Socket::Unix(listener) => try_accept(listener),
+            };
+            match accepted {
                 None => self.retries = false,
-                Some(accepted) => return Poll::Ready(accepted),
+                Some(accepted) => return Poll::Ready(accepted.and_then(|(socket, remote)| self.adopt(socket, remote))),
             }
         }
         Poll::Ready(Ok(match &self.socket {

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 #[cfg(target_os = "linux")]
-use httpants_driver::linux::{PeerWatch, declined, recv, send, send_file};
+use httpants_driver::linux::{PeerWatch, declined, send, send_file, try_recv};
 #[cfg(target_os = "linux")]
 use httpants_driver::runtime::PeerClose;
 use httpants_driver::runtime::{self, SendHint};
@@ -88,7 +88,7 @@ impl runtime::Transport for Transport {
         // no extra read that fails.
         #[cfg(target_os = "linux")]
         if std::mem::take(&mut self.retries_recv)
-            && let Some(received) = self.try_recv(buffer)
+            && let Some(received) = on_socket!(&self.socket, stream => try_recv(stream, buffer))
         {
             return Poll::Ready(received);
         }
@@ -183,15 +183,6 @@ impl Transport {
         // calls. A `PeerWatch` owns its descriptor, which never changes.
         #[expect(deprecated, reason = "unsafe code is forbidden here, and the condition holds")]
         AsyncFd::with_interest(watch, Interest::READABLE)
-    }
-
-    /// Reads without waiting for tokio's readiness; returns `None` if there is nothing to read.
-    #[cold]
-    fn try_recv(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
-        match on_socket!(&self.socket, stream => recv(stream, buffer)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            received => Some(received),
-        }
     }
 
     /// Runs a system call that tokio does not provide, once the socket is writable.

@@ -89,13 +89,25 @@ pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> 
     Ok((socket, remote.and_then(|remote| remote.try_into().ok())))
 }
 
-/// Receives into the front of the buffer; returns the number of bytes, 0 at the end of the stream.
-///
-/// # Errors
-/// Returns the errors of recv(2).
-pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-    let (count, _) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
-    Ok(count)
+/// Accepts a connection like [`accept`]; returns `None` if there is none. For
+/// [`Listener::retry_accept`](crate::runtime::Listener::retry_accept).
+pub fn try_accept(listener: impl AsFd) -> Option<io::Result<(OwnedFd, Option<SocketAddr>)>> {
+    ready(accept(listener))
+}
+
+/// Receives into the front of the buffer; returns the number of bytes, 0 at the end of the stream, or
+/// the errors of recv(2). Returns `None` if there are no bytes. For
+/// [`Transport::retry_recv`](crate::runtime::Transport::retry_recv).
+pub fn try_recv(socket: impl AsFd, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+    let received = rustix::net::recv(socket, buffer, RecvFlags::empty());
+    ready(received.map(|(count, _)| count).map_err(Into::into))
+}
+
+fn ready<T>(result: io::Result<T>) -> Option<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        result => Some(result),
+    }
 }
 
 /// Sends the first bytes of the slices; returns the number of bytes sent. With [`SendHint::More`]
