@@ -39,15 +39,6 @@ enum Socket {
 }
 
 impl Listener {
-    /// Registers an accepted socket with tokio; a unix socket has no remote address.
-    #[cfg(target_os = "linux")]
-    fn adopt(&self, socket: OwnedFd, remote: Option<SocketAddr>) -> io::Result<(Transport, ConnectionInfo)> {
-        Ok(match remote {
-            Some(remote) => (TcpStream::from_std(socket.into())?.into(), ConnectionInfo::new(remote, self.local)),
-            None => (UnixStream::from_std(socket.into())?.into(), ConnectionInfo::new(Address::Unix, self.local)),
-        })
-    }
-
     pub(crate) fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         inside_runtime()?;
         listener.set_nonblocking(true)?;
@@ -60,6 +51,15 @@ impl Listener {
         inside_runtime()?;
         listener.set_nonblocking(true)?;
         Ok(Self { socket: Socket::Unix(UnixListener::from_std(listener)?), local: Address::Unix, retries: false })
+    }
+
+    /// Registers an accepted socket with tokio; a unix socket has no remote address.
+    #[cfg(target_os = "linux")]
+    fn adopt(&self, socket: OwnedFd, remote: Option<SocketAddr>) -> io::Result<(Transport, ConnectionInfo)> {
+        Ok(match remote {
+            Some(remote) => (TcpStream::from_std(socket.into())?.into(), ConnectionInfo::new(remote, self.local)),
+            None => (UnixStream::from_std(socket.into())?.into(), ConnectionInfo::new(Address::Unix, self.local)),
+        })
     }
 }
 
