@@ -1,10 +1,6 @@
 //! Listening sockets.
 
 use std::io;
-#[cfg(target_os = "linux")]
-use std::net::SocketAddr;
-#[cfg(target_os = "linux")]
-use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
 use httpants_core::{Address, ConnectionInfo};
@@ -52,23 +48,12 @@ impl Listener {
         listener.set_nonblocking(true)?;
         Ok(Self { socket: Socket::Unix(UnixListener::from_std(listener)?), local: Address::Unix, retries: false })
     }
-
-    /// Registers an accepted socket with tokio; a unix socket has no remote address.
-    #[cfg(target_os = "linux")]
-    fn adopt(&self, socket: OwnedFd, remote: Option<SocketAddr>) -> io::Result<(Transport, ConnectionInfo)> {
-        Ok(match remote {
-            Some(remote) => (TcpStream::from_std(socket.into())?.into(), ConnectionInfo::new(remote, self.local)),
-            None => (UnixStream::from_std(socket.into())?.into(), ConnectionInfo::new(Address::Unix, self.local)),
-        })
-    }
 }
 
 /// Returns an error outside of a runtime, where tokio would panic when registering a socket.
 fn inside_runtime() -> io::Result<()> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(_) => Ok(()),
-        Err(_) => Err(io::Error::other("outside of a tokio runtime: call run() instead of awaiting serve()")),
-    }
+    let outside = |_| io::Error::other("outside of a tokio runtime: call run() instead of awaiting serve()");
+    tokio::runtime::Handle::try_current().map(drop).map_err(outside)
 }
 
 impl runtime::Listener for Listener {
@@ -78,12 +63,12 @@ impl runtime::Listener for Listener {
         #[cfg(target_os = "linux")]
         if self.retries {
             let accepted = match &self.socket {
-                Socket::Tcp(listener) => try_accept(listener),
-                Socket::Unix(listener) => try_accept(listener),
+                Socket::Tcp(listener) => try_accept(listener, self.local, TcpStream::from_std),
+                Socket::Unix(listener) => try_accept(listener, self.local, UnixStream::from_std),
             };
             match accepted {
+                Some(accepted) => return Poll::Ready(accepted),
                 None => self.retries = false,
-                Some(accepted) => return Poll::Ready(accepted.and_then(|(socket, remote)| self.adopt(socket, remote))),
             }
         }
         Poll::Ready(Ok(match &self.socket {

@@ -9,15 +9,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 #[cfg(target_os = "linux")]
-use httpants_driver::linux::{PeerWatch, declined, send, send_file, try_recv};
+use httpants_driver::linux::{PeerWatch, declined, send, send_file, try_recv, unless_blocked};
 #[cfg(target_os = "linux")]
 use httpants_driver::runtime::PeerClose;
 use httpants_driver::runtime::{self, SendHint};
-#[cfg(target_os = "linux")]
-use tokio::io::Interest;
-#[cfg(target_os = "linux")]
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+#[cfg(target_os = "linux")]
+use tokio::io::{Interest, unix::AsyncFd};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -26,12 +24,9 @@ use tokio::net::UnixStream;
 #[derive(Debug)]
 pub struct Transport {
     socket: Socket,
-    /// True if sends try to write without waiting for tokio's readiness, until the socket is full.
+    /// True if calls do not wait for tokio's readiness, until one of them would block.
     #[cfg(target_os = "linux")]
-    retries_send: bool,
-    /// True if the next read tries to read without waiting for tokio's readiness.
-    #[cfg(target_os = "linux")]
-    retries_recv: bool,
+    retries: bool,
     /// The watch for the end of the peer's stream while received bytes are still unread.
     #[cfg(target_os = "linux")]
     peer: Option<Box<AsyncFd<PeerWatch>>>,
@@ -42,9 +37,7 @@ impl Transport {
         Self {
             socket,
             #[cfg(target_os = "linux")]
-            retries_send: false,
-            #[cfg(target_os = "linux")]
-            retries_recv: false,
+            retries: false,
             #[cfg(target_os = "linux")]
             peer: None,
         }
@@ -87,10 +80,11 @@ impl runtime::Transport for Transport {
         // tokio treats a short read as a drained socket and waits for the next event, so there is
         // no extra read that fails.
         #[cfg(target_os = "linux")]
-        if std::mem::take(&mut self.retries_recv)
-            && let Some(received) = on_socket!(&self.socket, stream => try_recv(stream, buffer))
-        {
-            return Poll::Ready(received);
+        if self.retries {
+            match on_socket!(&self.socket, stream => try_recv(stream, buffer)) {
+                Some(received) => return Poll::Ready(received),
+                None => self.retries = false,
+            }
         }
         let mut buffer = ReadBuf::new(buffer);
         let received = on_socket!(&mut self.socket, stream => Pin::new(stream).poll_read(context, &mut buffer));
@@ -102,6 +96,7 @@ impl runtime::Transport for Transport {
         received.map_ok(|()| buffer.filled().len())
     }
 
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "tokio cannot delay bytes"))]
     fn poll_send(
         &mut self,
         context: &mut Context<'_>,
@@ -109,13 +104,11 @@ impl runtime::Transport for Transport {
         hint: SendHint,
     ) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
-        if self.retries_send || hint == SendHint::More {
+        if self.retries || hint == SendHint::More {
             // Unix sockets have no such flag.
             let hint = if matches!(self.socket, Socket::Tcp(_)) { hint } else { SendHint::Last };
             return self.poll_write_with(context, |socket| send(socket, slices, hint));
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = hint;
         match slices {
             [slice] => on_socket!(&mut self.socket, stream => Pin::new(stream).poll_write(context, slice)),
             _ => on_socket!(&mut self.socket, stream => Pin::new(stream).poll_write_vectored(context, slices)),
@@ -124,12 +117,12 @@ impl runtime::Transport for Transport {
 
     #[cfg(target_os = "linux")]
     fn retry_recv(&mut self) {
-        self.retries_recv = true;
+        self.retries = true;
     }
 
     #[cfg(target_os = "linux")]
     fn retry_send(&mut self) {
-        self.retries_send = true;
+        self.retries = true;
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -149,15 +142,11 @@ impl runtime::Transport for Transport {
 
     #[cfg(target_os = "linux")]
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
-        let watch = match self.peer.take() {
-            Some(watch) if watch.get_ref().awaited() == awaited => watch,
-            _ => match self.watch_peer(awaited) {
-                Ok(watch) => Box::new(watch),
-                // There is no descriptor for a watch, which is not an error of the connection.
-                Err(_) => return Poll::Pending,
-            },
-        };
-        let watch = self.peer.insert(watch);
+        if self.peer.as_ref().is_none_or(|watch| watch.get_ref().awaited() != awaited) {
+            self.peer = self.watch_peer(awaited).ok().map(Box::new);
+        }
+        // If there is no descriptor for a watch, that is not an error of the connection.
+        let Some(watch) = &mut self.peer else { return Poll::Pending };
         loop {
             let mut ready = ready!(watch.poll_read_ready(context))?;
             match ready.get_inner().poll()? {
@@ -191,22 +180,17 @@ impl Transport {
         context: &mut Context<'_>,
         mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let retries = std::mem::take(&mut self.retries_send);
+        if self.retries
+            && let Some(sent) = on_socket!(&self.socket, stream => unless_blocked(call(stream.as_fd())))
+        {
+            // tokio still waits for much room, and there may be more than was taken.
+            return Poll::Ready(sent);
+        }
+        self.retries = false;
         on_socket!(&self.socket, stream => loop {
-            if retries {
-                match call(stream.as_fd()) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    sent => {
-                        // tokio still waits for much room, and there may be more than was taken.
-                        self.retries_send = true;
-                        return Poll::Ready(sent);
-                    }
-                }
-            }
             ready!(stream.poll_write_ready(context))?;
-            match stream.try_io(Interest::WRITABLE, || call(stream.as_fd())) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
+            if let Some(sent) = unless_blocked(stream.try_io(Interest::WRITABLE, || call(stream.as_fd()))) {
+                return Poll::Ready(sent);
             }
         })
     }

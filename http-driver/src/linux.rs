@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::Poll;
 
+use httpants_core::{Address, ConnectionInfo};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
@@ -89,10 +90,18 @@ pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> 
     Ok((socket, remote.and_then(|remote| remote.try_into().ok())))
 }
 
-/// Accepts a connection like [`accept`]; returns `None` if there is none. For
-/// [`Listener::retry_accept`](crate::runtime::Listener::retry_accept).
-pub fn try_accept(listener: impl AsFd) -> Option<io::Result<(OwnedFd, Option<SocketAddr>)>> {
-    ready(accept(listener))
+/// Accepts a connection like [`accept`], and makes a transport of its socket; returns `None` if there
+/// is no connection. For [`Listener::retry_accept`](crate::runtime::Listener::retry_accept).
+pub fn try_accept<S: From<OwnedFd>, C, T: From<C>>(
+    listener: impl AsFd,
+    local: Address,
+    register: impl FnOnce(S) -> io::Result<C>,
+) -> Option<io::Result<(T, ConnectionInfo)>> {
+    let accepted = unless_blocked(accept(listener))?;
+    Some(accepted.and_then(|(socket, remote)| {
+        let remote = remote.map_or(Address::Unix, Address::from);
+        Ok((register(socket.into())?.into(), ConnectionInfo::new(remote, local)))
+    }))
 }
 
 /// Receives into the front of the buffer; returns the number of bytes, 0 at the end of the stream, or
@@ -100,10 +109,11 @@ pub fn try_accept(listener: impl AsFd) -> Option<io::Result<(OwnedFd, Option<Soc
 /// [`Transport::retry_recv`](crate::runtime::Transport::retry_recv).
 pub fn try_recv(socket: impl AsFd, buffer: &mut [u8]) -> Option<io::Result<usize>> {
     let received = rustix::net::recv(socket, buffer, RecvFlags::empty());
-    ready(received.map(|(count, _)| count).map_err(Into::into))
+    unless_blocked(received.map(|(count, _)| count).map_err(Into::into))
 }
 
-fn ready<T>(result: io::Result<T>) -> Option<io::Result<T>> {
+/// Returns the result of a system call, but `None` if the call would have blocked.
+pub fn unless_blocked<T>(result: io::Result<T>) -> Option<io::Result<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
         result => Some(result),
