@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 #[cfg(target_os = "linux")]
 use httpants_driver::linux::{PeerWatch, declined, send, send_file, try_recv, unless_blocked};
@@ -148,7 +148,7 @@ impl runtime::Transport for Transport {
         // If there is no descriptor for a watch, that is not an error of the connection.
         let Some(watch) = &mut self.peer else { return Poll::Pending };
         loop {
-            let mut ready = ready!(watch.poll_read_ready(context))?;
+            let mut ready = std::task::ready!(watch.poll_read_ready(context))?;
             match ready.get_inner().poll()? {
                 Poll::Ready(()) => return Poll::Ready(Ok(())),
                 Poll::Pending => ready.clear_ready(),
@@ -188,7 +188,7 @@ impl Transport {
         }
         self.retries = false;
         on_socket!(&self.socket, stream => loop {
-            ready!(stream.poll_write_ready(context))?;
+            std::task::ready!(stream.poll_write_ready(context))?;
             if let Some(sent) = unless_blocked(stream.try_io(Interest::WRITABLE, || call(stream.as_fd()))) {
                 return Poll::Ready(sent);
             }
